@@ -1,0 +1,267 @@
+"""
+Fan-out: one event to every socket of a group, at the cost of one write per socket.
+
+``broadcast`` encodes an event once and hands the channel layer one message for the group. The hub of each
+process has one subscription per group, and gives the same frame to each socket that subscribed to it here:
+no task, no decoding, no encoding per recipient. Broadcast groups are a name space of their own, apart from
+the channel layer's groups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import async_to_sync
+
+from . import DEFAULT_CHANNEL_LAYER
+from .exceptions import InvalidChannelLayerError
+from .layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_layer
+from .outbox import Outbox
+from .types import Message
+
+logger = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+
+LAYER_PREFIX = "broadcast."  # of the groups that hubs use on the channel layer
+RETRY_S = 1.0
+
+
+async def broadcast(
+    group: str,
+    event: Event,
+    *,
+    after: int | None = None,
+    head: int | None = None,
+    using: str = DEFAULT_CHANNEL_LAYER,
+) -> None:
+    """
+    Send ``event`` as a JSON text frame to every socket that has subscribed to ``group``, in every process.
+
+    Args:
+        group: 1 to 89 ASCII letters, digits, hyphens, underscores or periods.
+        event: what ``json.dumps`` takes.
+        after, head: the event's position, where the group has one: it tells of the changes after the
+            number ``after`` up to the number ``head``. It travels beside the event to each hub.
+        using: alias of the channel layer.
+
+    Raises:
+        TypeError: ``group`` is malformed, or ``event`` is not JSON.
+        InvalidChannelLayerError: there is no such layer.
+    """
+    await _layer(using).group_send(_layer_group(group), _envelope(group, event, after, head))
+
+
+def broadcast_sync(
+    group: str,
+    event: Event,
+    *,
+    after: int | None = None,
+    head: int | None = None,
+    using: str = DEFAULT_CHANNEL_LAYER,
+) -> None:
+    """
+    ``broadcast`` for synchronous code: a view, a management command, a thread.
+
+    It returns when the layer has the event. Called on the thread of a running event loop, where waiting
+    would stop everything, it leaves the sending to the loop and logs a failure.
+    """
+    layer = _layer(using)
+    sending = broadcast(group, event, after=after, head=head, using=using)
+    if isinstance(layer, InMemoryChannelLayer):
+        _run_at_once(sending)
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        async_to_sync(_wait_for)(sending)
+    else:
+        _background(loop, sending)
+
+
+def get_hub(using: str = DEFAULT_CHANNEL_LAYER) -> Hub:
+    """The hub of this process for a channel layer: one for each event loop."""
+    hubs = _hubs.setdefault(asyncio.get_running_loop(), {})
+    layer = _layer(using)
+    hub = hubs.get(using)
+    if hub is None or hub.layer is not layer:  # a test may have put another layer in its place
+        hub = hubs[using] = Hub(layer)
+    return hub
+
+
+class Hub:
+    """From the channel layer to the sockets of this process."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+        # Group -> socket -> events held back for it, or None where they go straight on.
+        self._members: dict[str, dict[Outbox, list[Message] | None]] = {}
+        self._listening: set[str] = set()  # groups that the layer knows us to be in
+        self._settling = asyncio.Lock()
+        self._channel: str | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def subscribe(self, group: str, outbox: Outbox) -> None:
+        """From now on ``outbox`` gets what is broadcast to ``group``."""
+        await self._join(group, outbox, None)
+
+    async def unsubscribe(self, group: str, outbox: Outbox) -> None:
+        """``outbox`` gets nothing more of ``group``."""
+        members = self._members.get(group, {})
+        members.pop(outbox, None)
+        if not members:
+            self._members.pop(group, None)
+            await self._settle(group)
+
+    @asynccontextmanager
+    async def subscribing(self, group: str, outbox: Outbox) -> AsyncIterator[None]:
+        """
+        Subscribe, and hold events back while the block runs; they follow when it ends.
+
+        What the block sends is therefore first, and nothing that happens meanwhile is missed. If the
+        block raises, the subscription ends.
+        """
+        await self._join(group, outbox, [])
+        try:
+            yield
+        except BaseException:
+            await self.unsubscribe(group, outbox)
+            raise
+        members = self._members.get(group, {})
+        held, members[outbox] = members.get(outbox), None
+        for message in held or ():
+            outbox.write(message)
+
+    def tell(self, group: str, event: Event) -> None:
+        """Write ``event`` to the sockets of this process only."""
+        self._write(group, _encode(event))
+
+    async def _join(self, group: str, outbox: Outbox, held: list[Message] | None) -> None:
+        self._members.setdefault(group, {})[outbox] = held
+        if group in self._listening:
+            return
+        try:
+            await self._settle(group)
+        except BaseException:
+            await self.unsubscribe(group, outbox)
+            raise
+
+    async def _settle(self, group: str) -> None:
+        """Make the layer's subscription fit the members; one at a time, as joining and leaving cross."""
+        async with self._settling:
+            wanted = group in self._members
+            if wanted and group not in self._listening:
+                channel = await self._listen()
+                await self.layer.group_add(_layer_group(group), channel)
+                self._listening.add(group)
+            elif not wanted and group in self._listening:
+                self._listening.discard(group)
+                await self.layer.group_discard(_layer_group(group), self._channel)
+            if not self._listening and not self._members:
+                await self._rest()
+
+    async def _listen(self) -> str:
+        """The channel of this hub, with somebody who reads it."""
+        if self._channel is None:
+            self._channel = await self.layer.new_channel("hub.")
+            self._tasks = [asyncio.ensure_future(self._read(self._channel))]
+            # A layer whose memberships expire hears of us in time.
+            if group_expiry := getattr(self.layer, "group_expiry", None):
+                self._tasks.append(asyncio.ensure_future(self._renew(self._channel, group_expiry / 3)))
+        return self._channel
+
+    async def _rest(self) -> None:
+        """Nobody listens: give the channel back. Cancelling its reader is what ends it on every layer."""
+        self._channel = None
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, channel: str) -> None:
+        while True:
+            try:
+                message = await self.layer.receive(channel)
+            except Exception:
+                logger.exception("The channel layer cannot be read; trying again in %g s.", RETRY_S)
+                await asyncio.sleep(RETRY_S)
+            else:
+                self._write(message["group"], message["text"])
+
+    async def _renew(self, channel: str, every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                for group in list(self._listening):
+                    await self.layer.group_add(_layer_group(group), channel)
+            except Exception:
+                logger.exception("Group memberships were not renewed; trying again in %g s.", every_s)
+
+    def _write(self, group: str, text: str) -> None:
+        message: Message = {"type": "websocket.send", "text": text}
+        # A copy, because a socket that fails may leave meanwhile.
+        for outbox, held in list(self._members.get(group, {}).items()):
+            if held is None:
+                outbox.write(message)
+            else:
+                held.append(message)
+
+
+_names = BaseChannelLayer()
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Hub]] = WeakKeyDictionary()
+
+
+def _layer(using: str) -> Any:
+    layer = get_channel_layer(using)
+    if layer is None:
+        raise InvalidChannelLayerError(f"Broadcasting needs CHANNEL_LAYERS[{using!r}] in the settings.")
+    return layer
+
+
+def _layer_group(group: str) -> str:
+    """The layer's name for a broadcast group. Checked here, since not every layer checks names."""
+    _names.require_valid_group_name(group)
+    _names.require_valid_group_name(LAYER_PREFIX + group)
+    return LAYER_PREFIX + group
+
+
+def _encode(event: Event) -> str:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+def _envelope(group: str, event: Event, after: int | None, head: int | None) -> Message:
+    return {"type": "broadcast", "group": group, "text": _encode(event), "after": after, "head": head}
+
+
+async def _wait_for(work: Coroutine[Any, Any, None]) -> None:
+    await work
+
+
+def _run_at_once(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("The in-memory layer waited.")
+
+
+_sending: set[asyncio.Task[None]] = set()
+
+
+def _background(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+    task = loop.create_task(work)
+    _sending.add(task)
+    task.add_done_callback(_sent)
+
+
+def _sent(task: asyncio.Task[None]) -> None:
+    _sending.discard(task)
+    if not task.cancelled() and task.exception():
+        logger.error("A broadcast was not sent.", exc_info=task.exception())

@@ -1,0 +1,1 @@
+"""Consumers for what people build most: websockets and HTTP."""

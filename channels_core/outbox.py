@@ -1,0 +1,155 @@
+"""The one way to a socket: keeps the order of what a consumer sends and what a hub writes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import types
+from collections import deque
+from collections.abc import Awaitable, Coroutine, Generator
+from functools import partial
+from typing import Any
+
+from .types import Message, Send
+
+logger = logging.getLogger(__name__)
+
+TOO_SLOW = 1013  # "try again later", RFC 6455's registry of close codes
+
+
+class Outbox:
+    """
+    Wraps the ``send`` of one websocket connection.
+
+    A consumer awaits ``send``; a hub calls ``write``, which never waits: what the socket cannot take now
+    is queued here, behind what came before. A socket that falls ``capacity`` events behind is closed with
+    1013, so that a slow reader costs itself only. After a close everything else is dropped quietly.
+    """
+
+    __slots__ = ("_busy", "_capacity", "_queue", "_send", "_task", "is_accepted", "is_open")
+
+    def __init__(self, send: Send, capacity: int = 256) -> None:
+        self.is_accepted = False
+        self.is_open = True
+        self._send = send
+        self._capacity = capacity
+        self._queue: deque[tuple[Message, asyncio.Future[None] | None]] = deque()
+        self._busy = False  # the server's send has been called and waits
+        self._task: asyncio.Task[None] | None = None
+
+    async def send(self, message: Message) -> None:
+        """Send after everything before it has been taken; errors of the server come out here."""
+        if not self._admits(message):
+            return
+        if self._busy:
+            taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._queue.append((message, taken))
+            return await taken
+        self._busy = True
+        try:
+            await self._send(message)
+        finally:
+            self._busy = False
+            if self._queue:
+                self._start(self._drain())
+
+    def write(self, message: Message) -> None:
+        """Send without waiting: at once if the socket is ready, else in its turn."""
+        if not self._admits(message):
+            return
+        if self._busy:
+            self._queue.append((message, None))
+            if len(self._queue) > self._capacity:
+                self._overflow()
+            return
+        sending = _steps(self._send(message))
+        try:
+            # Most sends end without waiting: stepping them here saves a task for each.
+            waits_for = sending.send(None)
+        except StopIteration:
+            return
+        except (Exception, asyncio.CancelledError) as error:
+            return self._lost(error)
+        self._start(self._drain(_resume(sending, waits_for)))
+
+    def close(self) -> None:
+        """Take nothing more, and give up what waits: the connection is over."""
+        self.is_open = False
+        self._forget_queue()
+        if self._task:
+            self._task.cancel()
+
+    def _admits(self, message: Message) -> bool:
+        if not self.is_open:
+            logger.debug("Dropped a %s after the close of its connection.", message["type"])
+            return False
+        if message["type"] == "websocket.accept":
+            self.is_accepted = True
+        elif message["type"] == "websocket.close":
+            self.is_open = False
+        return True
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._busy = True
+        self._task = asyncio.ensure_future(work)  # kept here: the loop holds tasks by weak references only
+
+    async def _drain(self, first: Awaitable[None] | None = None) -> None:
+        """Send what is queued, one after the other."""
+        try:
+            if first is not None:
+                await first
+            while self._queue:
+                message, taken = self._queue.popleft()
+                try:
+                    await self._send(message)
+                except Exception as error:
+                    if taken is None or taken.done():
+                        raise
+                    taken.set_exception(error)
+                else:
+                    if taken and not taken.done():
+                        taken.set_result(None)
+        except Exception as error:
+            self._lost(error)
+        finally:
+            self._busy = False
+            self._task = None
+
+    def _overflow(self) -> None:
+        logger.warning("A connection fell %d events behind and is closed with %d.", self._capacity, TOO_SLOW)
+        self.is_open = False
+        self._forget_queue()
+        self._queue.append(({"type": "websocket.close", "code": TOO_SLOW, "reason": "Too slow."}, None))
+
+    def _lost(self, error: BaseException) -> None:
+        """The server does not take it: the client has gone, and its disconnect is on the way."""
+        logger.debug("A connection takes no more: %r", error)
+        self.is_open = False
+        self._forget_queue()
+
+    def _forget_queue(self) -> None:
+        while self._queue:
+            _, taken = self._queue.popleft()
+            if taken and not taken.done():
+                taken.set_result(None)
+
+
+def _steps(awaitable: Awaitable[None]) -> Generator[Any, Any, None]:
+    """What a coroutine or a future gives to the event loop, step by step."""
+    return awaitable if isinstance(awaitable, Coroutine) else awaitable.__await__()  # type: ignore[return-value]
+
+
+@types.coroutine
+def _resume(steps: Generator[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that has been stepped once and waits for ``waits_for``."""
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as error:
+            step = partial(steps.throw, error)
+        else:
+            step = partial(steps.send, sent)
+        try:
+            waits_for = step()
+        except StopIteration:
+            return
