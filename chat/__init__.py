@@ -1,0 +1,1 @@
+"""The chat: people, rooms and messages, on pages and on sockets."""

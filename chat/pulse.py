@@ -1,0 +1,67 @@
+"""What a process does regularly for the rooms that are open in it: tell beats, renew presence."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+
+from channels_core.broadcast import get_hub
+from channels_core.db import database_sync_to_async
+
+from . import events, queries
+from .presence import REFRESH_S, get_presence
+
+logger = logging.getLogger(__name__)
+
+
+class Pulse:
+    """Runs while at least one tab is open, once per process: no connection has timers of its own."""
+
+    def __init__(self) -> None:
+        self._tabs: Counter[int] = Counter()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def enter(self, room_id: int) -> None:
+        """One more tab has the room open."""
+        if not self._tabs:
+            self._tasks = [
+                asyncio.ensure_future(_every(settings.CHAT_BEAT_INTERVAL, self._tell_beats)),
+                asyncio.ensure_future(_every(REFRESH_S, get_presence().refresh)),
+            ]
+        self._tabs[room_id] += 1
+
+    def leave(self, room_id: int) -> None:
+        """One tab less."""
+        self._tabs[room_id] -= 1
+        if not self._tabs[room_id]:
+            del self._tabs[room_id]
+        if not self._tabs:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _tell_beats(self) -> None:
+        """A browser that hears nothing for two beats knows that its line is dead."""
+        heads = await database_sync_to_async(queries.heads)(list(self._tabs))
+        for room_id, head in heads.items():
+            get_hub().tell(events.room_group(room_id), events.beat(head))
+
+
+async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await act()
+        except Exception:
+            # The database may be away for a while; the next round may find it again.
+            logger.exception("A regular task failed; it is tried again in %g s.", seconds)
+
+
+_pulses: WeakKeyDictionary[asyncio.AbstractEventLoop, Pulse] = WeakKeyDictionary()
+
+
+def get_pulse() -> Pulse:
+    """The pulse of this process: one object for each event loop."""
+    return _pulses.setdefault(asyncio.get_running_loop(), Pulse())

@@ -1,0 +1,70 @@
+"""Rules that read: what a person may see, in as few queries as it takes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+
+from .events import MAX_PAGE_SIZE, PAGE_SIZE
+from .models import Membership, Message, Room, User
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages that follow each other, oldest first. ``more``: older ones exist. ``head``: the room's, when read."""
+
+    messages: Sequence[Message]
+    more: bool
+    head: int
+
+
+def place_in(user: User, slug: str) -> tuple[Room | None, Membership | None]:
+    """The room of that address and the user's place in it, each None where there is none."""
+    place = Membership.objects.select_related("room").filter(user=user, room__slug=slug).first()
+    return (place.room, place) if place else (Room.objects.filter(slug=slug).first(), None)
+
+
+def page_of(room: Room, *, before: int | None = None, limit: int = PAGE_SIZE) -> Page:
+    """
+    The newest ``limit`` messages of a room, or the ones before the place ``before``.
+
+    One statement reads the messages and the room's head, so that they fit each other.
+    """
+    rows = Message.objects.filter(room=room).select_related("author").annotate(room_head=F("room__head"))
+    if before is not None:
+        rows = rows.filter(seq__lt=before)
+    limit = min(limit, MAX_PAGE_SIZE)
+    found = list(rows.order_by("-seq")[: limit + 1])
+    return Page(messages=found[:limit][::-1], more=len(found) > limit, head=found[0].room_head if found else 0)
+
+
+def heads(room_ids: Iterable[int]) -> dict[int, int]:
+    """The number of the last change of each room, in one query."""
+    return dict(Room.objects.filter(pk__in=room_ids).values_list("pk", "head"))
+
+
+def people(ids: Iterable[int]) -> list[User]:
+    """The users with these keys, by name."""
+    return sorted(User.objects.filter(pk__in=ids), key=lambda user: user.name.casefold())
+
+
+def rooms_of(user: User) -> QuerySet[Membership]:
+    """The places of a person, for the sidebar, by the rooms' names."""
+    return Membership.objects.filter(user=user).select_related("room").order_by("room__name", "room__pk")
+
+
+def public_rooms(user: User, search: str = "") -> QuerySet[Room]:
+    """Public rooms, the most recently active first, each with ``member_count`` and whether the user ``is_member``."""
+    rooms = Room.objects.filter(kind=Room.Kind.PUBLIC)
+    if search:
+        rooms = rooms.filter(Q(name__icontains=search) | Q(topic__icontains=search))
+    return rooms.annotate(
+        member_count=Count("memberships"),
+        is_member=Exists(Membership.objects.filter(room=OuterRef("pk"), user=user)),
+    ).order_by(F("last_posted").desc(nulls_last=True), "name")
+
+
+def members_of(room: Room, limit: int = 200) -> list[Membership]:
+    """People of a room: owners and moderators first, then by name."""
+    # Sorted as words, descending: owner, moderator, member.
+    return list(room.memberships.select_related("user").order_by("-role", "user__username")[:limit])

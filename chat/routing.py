@@ -1,0 +1,10 @@
+"""The addresses of the sockets."""
+
+from django.urls import path, re_path
+
+from .consumers import NoSuchAddressConsumer, RoomConsumer
+
+websocket_urlpatterns = [
+    path("ws/rooms/<slug:slug>/", RoomConsumer.as_asgi()),
+    re_path(r"", NoSuchAddressConsumer.as_asgi()),
+]

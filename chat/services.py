@@ -1,0 +1,202 @@
+"""
+Rules that write: each service checks access itself, is safe to repeat, and tells the world after the commit.
+
+A refusal is a ``ValidationError`` whose code goes to the client as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from secrets import token_hex
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from . import events
+from .models import Membership, Message, Room, User
+from .rendering import render
+from .validators import clean_text
+
+RESERVED_SLUGS = {"new"}  # /rooms/new/ is the form
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody wants to say. ``client_id`` makes a repeated post harmless."""
+
+    room_id: int
+    author_id: int
+    client_id: UUID
+    text: str
+
+
+def create_room(*, owner: User, name: str, topic: str = "", kind: str = Room.Kind.PUBLIC) -> Room:
+    """
+    A new room with its owner in it.
+
+    Raises:
+        ValidationError: a name or topic that cannot be, or a kind other than public and private.
+    """
+    if kind not in (Room.Kind.PUBLIC, Room.Kind.PRIVATE):
+        raise ValidationError({"kind": "Expected public or private."}, code="invalid")
+    stem = slugify(name)[:48].strip("-") or "room"
+    slug = stem
+    while True:
+        # The first of a name gets it as its address; of two at the same moment the constraint picks one.
+        if slug not in RESERVED_SLUGS and not Room.objects.filter(slug=slug).exists():
+            room = Room(slug=slug, name=name, topic=topic, kind=kind)
+            room.full_clean(validate_unique=False)  # the constraint does that, below
+            try:
+                with transaction.atomic():
+                    room.save()
+                    Membership.objects.create(room=room, user=owner, role=Membership.Role.OWNER)
+                return room
+            except IntegrityError:
+                if not Room.objects.filter(slug=slug).exists():
+                    raise
+        slug = f"{stem}-{token_hex(3)}"
+
+
+def join_room(*, user: User, room: Room) -> Membership:
+    """
+    Make somebody a member of a public room; a member stays what they are.
+
+    Raises:
+        PermissionDenied: the room is not public and the user is no member.
+    """
+    if room.kind != Room.Kind.PUBLIC:
+        try:
+            return room.memberships.get(user=user)
+        except Membership.DoesNotExist:
+            raise PermissionDenied("Only public rooms can be joined; ask a member to add you.") from None
+    # What was said before is not new to them.
+    membership, _ = room.memberships.get_or_create(user=user, defaults={"last_read": room.last_seq})
+    return membership
+
+
+def leave_room(*, user: User, room: Room) -> None:
+    """End a membership. An owner's place goes to the moderator, else the member, who has been there longest."""
+    with transaction.atomic():
+        Room.objects.select_for_update().get(pk=room.pk)  # two owners leaving at once see each other
+        membership = room.memberships.filter(user=user).first()
+        if membership is None:
+            return
+        membership.delete()
+        if membership.role == Membership.Role.OWNER and not room.memberships.filter(role=membership.role).exists():
+            # "moderator" sorts after "member".
+            heir = room.memberships.order_by("-role", "joined", "pk").first()
+            if heir:
+                heir.role = Membership.Role.OWNER
+                heir.save(update_fields=["role"])
+
+
+def add_member(*, actor: User, room: Room, username: str) -> Membership:
+    """
+    Let somebody into a private room.
+
+    Raises:
+        PermissionDenied: the actor is neither owner nor moderator of a private room.
+        ValidationError: nobody has that user name.
+    """
+    place = room.memberships.filter(user=actor).first()
+    if place is None or not place.may_invite:
+        raise PermissionDenied("Only the owner and moderators of a private room can add people.")
+    user = User.objects.filter(username__iexact=username.strip(), is_active=True).first()
+    if user is None:
+        raise ValidationError({"username": "Nobody here has this user name."}, code="invalid")
+    membership, _ = room.memberships.get_or_create(user=user, defaults={"last_read": room.last_seq})
+    return membership
+
+
+def post_messages(drafts: Sequence[Draft]) -> list[Message | ValidationError]:
+    """
+    Store drafts in one transaction and tell their rooms after the commit.
+
+    Each draft has its own outcome, in the order of ``drafts``: the stored message, or why it was
+    refused; one that is refused does not hold up the others. A ``client_id`` that the author has used
+    in the room before returns the message that was stored then.
+
+    Outcomes refused carry the code ``empty``, ``too_long``, ``invalid``, ``not_a_member`` or ``archived``.
+    """
+    bodies = [_body(draft) for draft in drafts]
+    with transaction.atomic():
+        # In the order of their keys, so that two batches never wait for each other's rooms.
+        room_ids = {draft.room_id for draft in drafts}
+        rooms = {room.pk: room for room in Room.objects.select_for_update().filter(pk__in=room_ids).order_by("pk")}
+        places = _places(drafts)
+        stored = _stored(drafts)
+        outcomes: list[Message | ValidationError] = []
+        posted: dict[int, list[Message]] = {}
+        for draft, body in zip(drafts, bodies, strict=True):
+            key = (draft.room_id, draft.author_id, draft.client_id)
+            if key not in stored:
+                try:
+                    stored[key] = _next_message(rooms.get(draft.room_id), places.get(key[:2]), draft, body)
+                except ValidationError as refusal:
+                    outcomes.append(refusal)
+                    continue
+                posted.setdefault(draft.room_id, []).append(stored[key])
+            outcomes.append(stored[key])
+        Message.objects.bulk_create(message for messages in posted.values() for message in messages)
+        for room_id, messages in posted.items():
+            room = rooms[room_id]
+            room.save(update_fields=["head", "last_seq", "last_posted"])
+            # Robust: a publish that fails is logged; the messages are stored, and their senders hear so.
+            after = messages[0].version - 1
+            transaction.on_commit(partial(events.publish_messages, room, after, messages), robust=True)
+    return outcomes
+
+
+def _body(draft: Draft) -> tuple[str, str] | ValidationError:
+    """Text and HTML of a draft, made before any lock is taken."""
+    try:
+        text = clean_text(draft.text)
+    except ValidationError as error:
+        return error
+    return text, render(text)
+
+
+def _places(drafts: Sequence[Draft]) -> dict[tuple[int, int], Membership]:
+    places = Membership.objects.select_related("user").filter(
+        room__in={draft.room_id for draft in drafts},
+        user__in={draft.author_id for draft in drafts},
+        user__is_active=True,
+    )
+    return {(place.room_id, place.user_id): place for place in places}
+
+
+def _stored(drafts: Sequence[Draft]) -> dict[tuple[int, int | None, UUID], Message]:
+    messages = Message.objects.select_related("author").filter(
+        room__in={draft.room_id for draft in drafts},
+        author__in={draft.author_id for draft in drafts},
+        client_id__in={draft.client_id for draft in drafts},
+    )
+    return {(message.room_id, message.author_id, message.client_id): message for message in messages}
+
+
+def _next_message(
+    room: Room | None, place: Membership | None, draft: Draft, body: tuple[str, str] | ValidationError
+) -> Message:
+    """The draft with its numbers, or why not. The caller holds the lock of the room's row and saves both."""
+    if room is None or place is None:
+        raise ValidationError("Only members of a room can write in it.", code="not_a_member")
+    if room.archived:
+        raise ValidationError("This room is archived: it can be read, but not written in.", code="archived")
+    if isinstance(body, ValidationError):
+        raise body
+    text, html = body
+    room.last_seq += 1
+    room.last_posted = timezone.now()
+    return Message(
+        room=room,
+        author=place.user,
+        seq=room.last_seq,
+        version=room.advance(),
+        client_id=draft.client_id,
+        text=text,
+        html=html,
+        created=room.last_posted,
+    )
