@@ -10,6 +10,7 @@ the channel layer's groups.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
 from collections.abc import AsyncIterator, Coroutine
@@ -170,10 +171,10 @@ class Hub:
         """The channel of this hub, with somebody who reads it."""
         if self._channel is None:
             self._channel = await self.layer.new_channel("hub.")
-            self._tasks = [asyncio.ensure_future(self._read(self._channel))]
+            self._tasks = [_start(self._read(self._channel))]
             # A layer whose memberships expire hears of us in time.
             if group_expiry := getattr(self.layer, "group_expiry", None):
-                self._tasks.append(asyncio.ensure_future(self._renew(self._channel, group_expiry / 3)))
+                self._tasks.append(_start(self._renew(self._channel, group_expiry / 3)))
         return self._channel
 
     async def _rest(self) -> None:
@@ -237,6 +238,11 @@ def _encode(event: Event) -> str:
 
 def _envelope(group: str, event: Event, after: int | None, head: int | None) -> Message:
     return {"type": "broadcast", "group": group, "text": _encode(event), "after": after, "head": head}
+
+
+def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that outlives the connection which happens to need it first, and therefore has none of its context."""
+    return asyncio.create_task(work, context=contextvars.Context())
 
 
 async def _wait_for(work: Coroutine[Any, Any, None]) -> None:

@@ -160,8 +160,7 @@ class InstanceSessionWrapper:
             await database_sync_to_async(self.scope["session"].save)()
         except UpdateError as error:
             raise SuspiciousOperation(
-                "The session was deleted before the request completed. "
-                "The user may have logged out in a concurrent request, for example."
+                "The session was deleted while it was in use, as by a log-out in another tab; it is not stored again."
             ) from error
 
 

@@ -43,13 +43,15 @@ class Presence:
 
     async def track(self, room_id: int, person: events.Event) -> set[int]:
         """Count one more tab of ``person`` and return the ids of everybody who is there now."""
-        here = await self.list(room_id)
+        user_id = person["id"]
         tabs = self._tabs.setdefault(room_id, Counter())
-        tabs[person["id"]] += 1
-        await self._lease(room_id, person["id"])
-        if person["id"] not in here:
-            self._tell(room_id, person["id"], person)
-        return here | {person["id"]}
+        is_known = user_id in tabs
+        tabs[user_id] += 1  # before anything is awaited: whoever is cancelled after this untracks
+        leased = await self._leased(room_id)
+        await self._lease(room_id, user_id)
+        if not is_known and user_id not in leased:
+            self._tell(room_id, user_id, person)
+        return {*tabs, *leased}
 
     def untrack(self, room_id: int, user_id: int) -> None:
         """Count one tab less; the room hears of it if the person does not come back at once."""
@@ -59,13 +61,17 @@ class Presence:
 
     async def list(self, room_id: int) -> set[int]:
         """The ids of the people in a room."""
-        return set(self._tabs.get(room_id, ()))
+        return {*self._tabs.get(room_id, ()), *await self._leased(room_id)}
 
     async def refresh(self) -> None:
         """Renew what expires; called every ``REFRESH_S`` while rooms are open in this process."""
 
+    async def _leased(self, room_id: int) -> set[int]:
+        """Who is there by what all processes say; here there is no other."""
+        return set()
+
     async def _lease(self, room_id: int, user_id: int) -> None:
-        """Let other processes know; here there is none."""
+        """Let other processes know."""
 
     async def _release(self, room_id: int, user_id: int) -> None:
         """Take the lease back."""
@@ -130,15 +136,6 @@ class RedisPresence(Presence):
         self._prefix = prefix
         self._process = secrets.token_hex(4)
 
-    async def list(self, room_id: int) -> set[int]:
-        here = await super().list(room_id)
-        try:
-            leases = await self._redis.zrangebyscore(self._key(room_id), time.time(), "+inf")
-        except (RedisError, OSError) as error:
-            logger.warning("Presence is local only, Redis does not answer: %s", error)
-            return here
-        return here | {_user_id(lease) for lease in leases}
-
     async def refresh(self) -> None:
         """Renew this process's leases, and tell of the people whose process has died."""
         for room_id, tabs in list(self._tabs.items()):
@@ -153,6 +150,14 @@ class RedisPresence(Presence):
                         await self._tell_left(room_id, _user_id(lease))
             except (RedisError, OSError) as error:
                 return logger.warning("Presence was not renewed, Redis does not answer: %s", error)
+
+    async def _leased(self, room_id: int) -> set[int]:
+        try:
+            leases = await self._redis.zrangebyscore(self._key(room_id), time.time(), "+inf")
+        except (RedisError, OSError) as error:
+            logger.warning("Presence is local only, Redis does not answer: %s", error)
+            return set()
+        return {_user_id(lease) for lease in leases}
 
     async def _lease(self, room_id: int, user_id: int) -> None:
         try:

@@ -1,6 +1,7 @@
 """What a process does regularly for the rooms that are open in it: tell beats, renew presence."""
 
 import asyncio
+import contextvars
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -27,9 +28,13 @@ class Pulse:
     def enter(self, room_id: int) -> None:
         """One more tab has the room open."""
         if not self._tabs:
+            # Not in the context of the connection that happens to be the first.
             self._tasks = [
-                asyncio.ensure_future(_every(settings.CHAT_BEAT_INTERVAL, self._tell_beats)),
-                asyncio.ensure_future(_every(REFRESH_S, get_presence().refresh)),
+                asyncio.create_task(work, context=contextvars.Context())
+                for work in (
+                    _every(settings.CHAT_BEAT_INTERVAL, self._tell_beats),
+                    _every(REFRESH_S, get_presence().refresh),
+                )
             ]
         self._tabs[room_id] += 1
 

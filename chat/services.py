@@ -6,7 +6,6 @@ A refusal is a ``ValidationError`` whose code goes to the client as it is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from secrets import token_hex
 from uuid import UUID
 
@@ -144,10 +143,16 @@ def post_messages(drafts: Sequence[Draft]) -> list[Message | ValidationError]:
         for room_id, messages in posted.items():
             room = rooms[room_id]
             room.save(update_fields=["head", "last_seq", "last_posted"])
-            # Robust: a publish that fails is logged; the messages are stored, and their senders hear so.
-            after = messages[0].version - 1
-            transaction.on_commit(partial(events.publish_messages, room, after, messages), robust=True)
+            _tell_after_commit(room, messages)
     return outcomes
+
+
+def _tell_after_commit(room: Room, posted: Sequence[Message]) -> None:
+    def tell() -> None:  # no partial: Django logs the __qualname__ of what fails, and a partial has none
+        events.publish_messages(room, posted[0].version - 1, posted)
+
+    # Robust: a publish that fails is logged; the messages are stored, and their senders hear so.
+    transaction.on_commit(tell, robust=True)
 
 
 def _body(draft: Draft) -> tuple[str, str] | ValidationError:

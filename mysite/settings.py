@@ -29,7 +29,7 @@ if not DEBUG and (SECRET_KEY == DEVELOPMENT_SECRET or len(SECRET_KEY) < 50):
         "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
     )
 
-SITE_NAME = env.str("SITE_NAME", default="Lobby")
+SITE_NAME = env.str("SITE_NAME", default="Parley")
 SITE_URL = env.str("SITE_URL", default="http://localhost:8000")
 site = urlsplit(SITE_URL)
 if site.scheme not in ("http", "https") or not site.hostname:
