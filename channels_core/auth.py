@@ -143,7 +143,7 @@ class UserLazyObject(LazyObject):  # type: ignore[type-arg] # generic in the stu
     """Stands in the scope for a user that ``AuthMiddleware`` is about to find out."""
 
     def _setup(self) -> None:
-        raise ValueError("The user of this scope is not known yet: AuthMiddleware finds it out before the inner application.")
+        raise ValueError("The user of this scope is not known yet: AuthMiddleware is about to find it out.")
 
 
 class AuthMiddleware(BaseMiddleware):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import async_to_sync
 
 from . import DEFAULT_CHANNEL_LAYER
-from .db import database_sync_to_async
+from .db import database_sync_to_async, is_tidying_due, tidy_if_used
 from .exceptions import StopConsumer
 from .layers import get_channel_layer
 from .types import Message, Receive, Scope, Send
@@ -51,6 +52,7 @@ class AsyncConsumer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle events until a handler raises; ``StopConsumer`` ends it in peace."""
+        is_tidying_due.set(False)  # what was queried before is not ours
         self.scope = scope
         self.base_send = async_to_sync(send) if self._sync else send
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
@@ -66,7 +68,11 @@ class AsyncConsumer:
 
     async def dispatch(self, message: Message) -> None:
         """Call the handler of ``message``; ``ValueError`` if there is none."""
-        await self._handler(message)(message)
+        try:
+            await self._handler(message)(message)
+        finally:
+            # Only where it has used the database: most events have not, and go without a thread.
+            await tidy_if_used()
 
     async def send(self, message: Message) -> None:
         """Send an ASGI message to the client."""
@@ -78,7 +84,12 @@ class AsyncConsumer:
         An ASGI application that makes a consumer for each connection, with these arguments.
 
         Typed as Any, because Django's ``path()`` is typed for views.
+
+        Raises:
+            TypeError: no ``__init__`` of the consumer takes one of the arguments.
         """
+
+        _require_accepted(cls, initkwargs)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await cls(**initkwargs)(scope, receive, send)
@@ -89,9 +100,10 @@ class AsyncConsumer:
         return app
 
     def _handler(self, message: Message) -> Callable[[Message], Any]:
-        handler = getattr(self, get_handler_name(message), None)
-        if not handler:
-            raise ValueError(f"{type(self).__qualname__} has no method for the message type {message['type']!r}.")
+        name = get_handler_name(message)
+        handler = getattr(self, name, None)
+        if not callable(handler) or not _is_for_messages(self.__class__, name):
+            raise ValueError(f"{type(self).__qualname__} has no handler for the message type {message['type']!r}.")
         return handler  # type: ignore[no-any-return]
 
 
@@ -106,3 +118,29 @@ class SyncConsumer(AsyncConsumer):
 
     def send(self, message: Message) -> None:  # type: ignore[override]
         self.base_send(message)
+
+
+def _is_for_messages(consumer: type[AsyncConsumer], name: str) -> bool:
+    """
+    Whether a message may call the method ``name``.
+
+    What the runtime's own classes define is not for messages (``{"type": "close"}`` must not close), apart
+    from the handlers of the protocols.
+    """
+    if name.startswith(("websocket_", "http_")):
+        return True
+    return hasattr(consumer, name) and not any(name in vars(base) for base in consumer.__mro__ if _is_ours(base))
+
+
+def _require_accepted(consumer: type, initkwargs: dict[str, Any]) -> None:
+    """``TypeError`` for an argument that every ``__init__`` would ignore or refuse once somebody connects."""
+    inits = [vars(base)["__init__"] for base in consumer.__mro__ if "__init__" in vars(base) and not _is_ours(base)]
+    parameters = [parameter for init in inits for parameter in inspect.signature(init).parameters.values()]
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    if unknown := initkwargs.keys() - {parameter.name for parameter in parameters}:
+        raise TypeError(f"{consumer.__qualname__}.as_asgi() got arguments that its __init__ does not take: {unknown}.")
+
+
+def _is_ours(base: type) -> bool:
+    return base is object or base.__module__.startswith(f"{__package__}.")

@@ -12,12 +12,18 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 # True while a test drives an application inside its own transaction, which lives on one connection.
 keep_connections: ContextVar[bool] = ContextVar("keep_connections", default=False)
+
+# True once a task has queried the database past ``database_sync_to_async``, as ``await Model.objects.aget()``
+# does. Django's threads hand their context back, so that the query's mark reaches the task.
+is_tidying_due: ContextVar[bool] = ContextVar("is_tidying_due", default=False)
 
 
 def tidy_connections() -> None:
@@ -60,7 +66,14 @@ database_sync_to_async = DatabaseSyncToAsync
 
 async def aclose_old_connections() -> None:
     """Tidy the connections of the thread that runs this process's thread-sensitive code."""
+    is_tidying_due.set(False)
     await sync_to_async(tidy_connections)()
+
+
+async def tidy_if_used() -> None:
+    """``aclose_old_connections`` if this task has used the database since; else no thread is disturbed."""
+    if is_tidying_due.get():
+        await aclose_old_connections()
 
 
 def _is_awaited_by_a_thread() -> bool:
@@ -75,11 +88,28 @@ def _is_awaited_by_a_thread() -> bool:
 
 
 def _tidily(func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    was_due = is_tidying_due.get()
     tidy_connections()
     try:
         return func(*args, **kwargs)
     finally:
         tidy_connections()
+        is_tidying_due.set(was_due)  # for what this call did it has just been done
+
+
+def _mark_use(execute: Callable[..., Any], *args: Any) -> Any:
+    is_tidying_due.set(True)
+    return execute(*args)
+
+
+def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Have every query of a new connection marked."""
+    if _mark_use not in connection.execute_wrappers:
+        # In front: Django's context manager for such wrappers takes its own from the end.
+        connection.execute_wrappers.insert(0, _mark_use)
+
+
+connection_created.connect(_watch)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from ..consumer import SyncConsumer
-from ..db import aclose_old_connections, database_sync_to_async
+from ..db import database_sync_to_async, tidy_if_used
 from ..exceptions import AcceptConnection, DenyConnection, StopConsumer
 from ..types import Message
 from .connection import NO_STATUS, Connection
@@ -93,7 +93,7 @@ class AsyncWebsocketConsumer(Connection):
             await self._for_each_group("group_discard")
         finally:
             await self.disconnect(code)
-            await aclose_old_connections()
+            await tidy_if_used()
 
 
 class WebsocketConsumer(Connection, SyncConsumer):

@@ -5,11 +5,14 @@ import threading
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth import get_user_model
 
 from channels_core.consumer import AsyncConsumer, SyncConsumer, get_handler_name
+from channels_core.db import database_sync_to_async
 from channels_core.exceptions import StopConsumer
+from channels_core.generic.websocket import AsyncWebsocketConsumer
 from channels_core.layers import get_channel_layer
-from channels_core.testing import ApplicationCommunicator
+from channels_core.testing import ApplicationCommunicator, WebsocketCommunicator
 
 SCOPE = {"type": "test"}
 
@@ -86,12 +89,140 @@ async def test_each_connection_has_a_consumer_of_its_own():
 
 
 def test_an_application_tells_which_consumer_it_makes():
-    application = Echo.as_asgi(colour="blue")
+    class Painted(Echo):
+        """Has a colour."""
 
-    assert application.consumer_class is Echo
+        def __init__(self, colour):
+            self.colour = colour
+
+    application = Painted.as_asgi(colour="blue")
+
+    assert application.consumer_class is Painted
     assert application.consumer_initkwargs == {"colour": "blue"}
-    assert application.__name__ == "Echo"
-    assert application.__doc__ == Echo.__doc__
+    assert application.__name__ == "Painted"
+    assert application.__doc__ == "Has a colour."
+
+
+@pytest.mark.parametrize("base", [AsyncConsumer, SyncConsumer, AsyncWebsocketConsumer])
+def test_an_argument_that_nobody_takes_is_refused_when_the_routes_are_made(base):
+    class Plain(base):
+        pass
+
+    class Takes(base):
+        def __init__(self, colour, **others):
+            super().__init__()
+
+    with pytest.raises(TypeError, match="color"):
+        Plain.as_asgi(color="blue")
+    Takes.as_asgi(colour="blue", anything="goes")
+
+
+@pytest.mark.parametrize("type", ["send", "close", "accept", "connect", "dispatch", "scope", "base.send", "as.asgi"])
+async def test_a_message_reaches_no_method_of_the_runtime(type):
+    """Not even one that a consumer overrides: it is called by us, and not by whoever knows the channel."""
+
+    class Talks(AsyncWebsocketConsumer):
+        async def send(self, text_data=None, **kwargs):
+            raise AssertionError("called by a message")
+
+        async def connect(self):
+            await self.accept()
+
+    socket = WebsocketCommunicator(Talks(), "/")
+    await socket.connect()
+    [channel] = get_channel_layer().channels
+
+    await get_channel_layer().send(channel, {"type": type})
+
+    with pytest.raises(ValueError, match="has no handler"):
+        await socket.receive_output()
+
+
+async def test_an_event_that_needs_no_database_makes_no_thread_hop(monkeypatch):
+    """Nor does the clean-up at its end: the threads are for those who query."""
+    submitted = []
+    loop = asyncio.get_running_loop()
+    run_in_executor = loop.run_in_executor
+    monkeypatch.setattr(loop, "run_in_executor", lambda *args: submitted.append(args) or run_in_executor(*args))
+
+    class Quick(AsyncWebsocketConsumer):
+        groups = ["a"]
+
+        async def ping(self, event):
+            await self.send("pong")
+
+    socket = WebsocketCommunicator(Quick(), "/")
+    await socket.connect()
+    for _ in range(3):
+        await get_channel_layer().group_send("a", {"type": "ping"})
+        assert await socket.receive_from() == "pong"
+    await socket.disconnect()
+
+    assert submitted == []
+
+
+async def test_a_slow_query_of_one_user_does_not_delay_the_event_of_another():
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def query():
+        is_asked.set()
+        assert may_answer.wait(10)
+
+    class Asks(Echo):
+        async def ask(self, message):
+            await database_sync_to_async(query)()
+            await self.send({"type": "answered"})
+
+    slow, quick = (ApplicationCommunicator(Asks(), SCOPE) for _ in range(2))
+    await slow.send_input({"type": "ask"})
+    await asyncio.to_thread(is_asked.wait, 10)
+
+    await quick.send_input({"type": "say.hello", "text": "hi"})
+    assert (await quick.receive_output())["text"] == "hi"
+
+    may_answer.set()
+    assert await slow.receive_output() == {"type": "answered"}
+    for communicator in (slow, quick):
+        await communicator.send_input({"type": "stop"})
+        await communicator.wait()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_pooled", [True, False])
+async def test_connections_are_tidied_after_a_handler_that_has_queried_and_only_then(settings, monkeypatch, is_pooled):
+    """Whether it went through database_sync_to_async or through the ORM's own coroutines."""
+    settings.CHANNELS_DATABASE_THREADS = 2 if is_pooled else 1
+    tidied = []
+    monkeypatch.setattr("channels_core.db.close_old_connections", lambda: tidied.append(threading.current_thread()))
+    users = get_user_model().objects
+
+    class Asks(Echo):
+        async def through_the_helper(self, message):
+            await database_sync_to_async(users.count)()
+            await self.send({"type": "answered"})
+
+        async def through_the_orm(self, message):
+            await users.acount()
+            await self.send({"type": "answered"})
+
+    async def told(inputs):
+        """What a consumer does about these, without a communicator, which keeps connections."""
+        messages, outputs = asyncio.Queue(), []
+        for type in [*inputs, "stop"]:
+            messages.put_nowait({"type": type, "text": ""})
+
+        async def send(message):
+            outputs.append(message)
+
+        await Asks()(SCOPE, messages.get, send)
+        return len(outputs)
+
+    assert await told(["say.hello"] * 3) == 3
+    assert tidied == []
+    assert await told(["through.the.orm", "say.hello"]) == 2
+    assert len(tidied) == 1
+    assert await told(["through.the.helper", "say.hello"]) == 2
+    assert len(tidied) == 3  # before and after, and not once more
 
 
 async def test_the_channel_is_open_before_the_first_message_is_handled():
