@@ -18,11 +18,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from asgiref.sync import async_to_sync
-
 from . import DEFAULT_CHANNEL_LAYER
-from .exceptions import InvalidChannelLayerError
-from .layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_layer
+from .layers import BaseChannelLayer
+from .layers.manager import require_channel_layer
+from .layers.sync import run_sync
 from .outbox import Outbox
 from .types import Message
 
@@ -56,7 +55,7 @@ async def broadcast(
         TypeError: ``group`` is malformed, or ``event`` is not JSON.
         InvalidChannelLayerError: there is no such layer.
     """
-    await _layer(using).group_send(_layer_group(group), _envelope(group, event, after, head))
+    await require_channel_layer(using).group_send(_layer_group(group), _envelope(group, event, after, head))
 
 
 def broadcast_sync(
@@ -73,23 +72,14 @@ def broadcast_sync(
     It returns when the layer has the event. Called on the thread of a running event loop, where waiting
     would stop everything, it leaves the sending to the loop and logs a failure.
     """
-    layer = _layer(using)
-    sending = broadcast(group, event, after=after, head=head, using=using)
-    if isinstance(layer, InMemoryChannelLayer):
-        _run_at_once(sending)
-        return
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        async_to_sync(_wait_for)(sending)
-    else:
-        _background(loop, sending)
+    layer = require_channel_layer(using)
+    run_sync(layer, broadcast(group, event, after=after, head=head, using=using))
 
 
 def get_hub(using: str = DEFAULT_CHANNEL_LAYER) -> Hub:
     """The hub of this process for a channel layer: one for each event loop."""
     hubs = _hubs.setdefault(asyncio.get_running_loop(), {})
-    layer = _layer(using)
+    layer = require_channel_layer(using)
     hub = hubs.get(using)
     if hub is None or hub.layer is not layer:  # a test may have put another layer in its place
         hub = hubs[using] = Hub(layer)
@@ -218,13 +208,6 @@ _names = BaseChannelLayer()
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Hub]] = WeakKeyDictionary()
 
 
-def _layer(using: str) -> Any:
-    layer = get_channel_layer(using)
-    if layer is None:
-        raise InvalidChannelLayerError(f"Broadcasting needs CHANNEL_LAYERS[{using!r}] in the settings.")
-    return layer
-
-
 def _layer_group(group: str) -> str:
     """The layer's name for a broadcast group. Checked here, since not every layer checks names."""
     _names.require_valid_group_name(group)
@@ -243,31 +226,3 @@ def _envelope(group: str, event: Event, after: int | None, head: int | None) -> 
 def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """A task that outlives the connection which happens to need it first, and therefore has none of its context."""
     return asyncio.create_task(work, context=contextvars.Context())
-
-
-async def _wait_for(work: Coroutine[Any, Any, None]) -> None:
-    await work
-
-
-def _run_at_once(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never waits."""
-    try:
-        work.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("The in-memory layer waited.")
-
-
-_sending: set[asyncio.Task[None]] = set()
-
-
-def _background(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
-    task = loop.create_task(work)
-    _sending.add(task)
-    task.add_done_callback(_sent)
-
-
-def _sent(task: asyncio.Task[None]) -> None:
-    _sending.discard(task)
-    if not task.cancelled() and task.exception():
-        logger.error("A broadcast was not sent.", exc_info=task.exception())

@@ -1,10 +1,13 @@
 """System checks: mistakes in the runtime's settings are told at start, each with its cure."""
 
+import ast
+import os
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeGuard
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
@@ -103,3 +106,87 @@ def check_database_threads(app_configs: Apps, **kwargs: Any) -> list[CheckMessag
             id="channels_core.E005",
         )
     ]
+
+
+@register("channels_core")
+def check_workers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Whether a layer that ends at the process is used by several: ``WEB_CONCURRENCY`` is gunicorn's and uvicorn's."""
+    workers = os.environ.get("WEB_CONCURRENCY", "")
+    layers = getattr(settings, "CHANNEL_LAYERS", {})
+    if not workers.isdecimal() or int(workers) < 2 or not isinstance(layers, dict):
+        return []
+    return [
+        Error(
+            f"WEB_CONCURRENCY is {workers}, but CHANNEL_LAYERS[{alias!r}] is in memory: "
+            "people on different workers would not hear each other.",
+            hint="Use a Redis layer, or set WEB_CONCURRENCY=1.",
+            id="channels_core.E006",
+        )
+        for alias, config in layers.items()
+        if isinstance(config, dict) and str(config.get("BACKEND", "")).endswith(".InMemoryChannelLayer")
+    ]
+
+
+@register("channels_core")
+def check_websocket_library(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Whether uvicorn, if it is installed, can speak WebSocket: by itself it cannot."""
+    if find_spec("uvicorn") is None or find_spec("websockets") or find_spec("wsproto"):
+        return []
+    return [
+        Warning(
+            "uvicorn is installed without a websocket library: it would answer every handshake with 404.",
+            hint='pip install "uvicorn[standard]"',
+            id="channels_core.W002",
+        )
+    ]
+
+
+@register("channels_core")
+def check_import_order(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """
+    Whether ``ASGI_APPLICATION``'s module loads the apps before it imports from them.
+
+    Under ``manage.py`` they are loaded already; under a server a wrong order is an AppRegistryNotReady.
+    """
+    path = getattr(settings, "ASGI_APPLICATION", None)
+    if not isinstance(path, str) or not _is_in_a_module(path):
+        return []
+    spec = find_spec(path.rpartition(".")[0])
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        return []
+    tree = ast.parse(Path(spec.origin).read_text())
+    loaded_at = min((node.lineno for node in ast.walk(tree) if _loads_the_apps(node)), default=0)
+    return [
+        Warning(
+            f"{spec.name} imports {module} in line {node.lineno}, before the apps are loaded in line {loaded_at}.",
+            hint="Call get_asgi_application() above the imports that lead to models.",
+            id="channels_core.W003",
+        )
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom) and node.lineno < loaded_at
+        for module in _imported(node)
+        if _may_need_models(module)
+    ]
+
+
+def _loads_the_apps(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether it is a call of ``get_asgi_application`` or ``django.setup``."""
+    match node:
+        case ast.Call(func=ast.Name(id="get_asgi_application") | ast.Attribute(attr="get_asgi_application" | "setup")):
+            return True
+    return False
+
+
+def _may_need_models(module: str) -> bool:
+    """Whether it is part of an installed app; of Django's and this one only what says so by its name."""
+    if module.endswith(".models"):
+        return True
+    names = [config.name for config in apps.get_app_configs()]
+    foreign = [name for name in names if not name.startswith("django.") and name != "channels_core"]
+    return any(module == name or module.startswith(f"{name}.") for name in foreign)
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if node.module and not node.level else []

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Coroutine, Generator
 from functools import partial
 from typing import Any
 
+from .drops import drops
 from .types import Message, Send
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Outbox:
 
     def _admits(self, message: Message) -> bool:
         if not self.is_open:
+            drops["after_close"] += 1
             logger.debug("Dropped a %s after the close of its connection.", message["type"])
             return False
         if message["type"] == "websocket.accept":
@@ -116,6 +118,7 @@ class Outbox:
             self._task = None
 
     def _overflow(self) -> None:
+        drops["slow_socket"] += 1
         logger.warning("A connection fell %d events behind and is closed with %d.", self._capacity, TOO_SLOW)
         self.is_open = False
         self._forget_queue()

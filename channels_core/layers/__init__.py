@@ -3,6 +3,7 @@
 from .base import BaseChannelLayer
 from .manager import ChannelLayerManager, channel_layers, get_channel_layer
 from .memory import InMemoryChannelLayer
+from .sync import group_send_sync, send_sync
 
 __all__ = [
     "BaseChannelLayer",
@@ -10,4 +11,6 @@ __all__ = [
     "InMemoryChannelLayer",
     "channel_layers",
     "get_channel_layer",
+    "group_send_sync",
+    "send_sync",
 ]

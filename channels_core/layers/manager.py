@@ -84,6 +84,14 @@ def get_channel_layer(alias: str | None = DEFAULT_CHANNEL_LAYER) -> Any:
     return None
 
 
+def require_channel_layer(alias: str) -> Any:
+    """The channel layer of ``alias``; ``InvalidChannelLayerError`` where there is none."""
+    layer = get_channel_layer(alias)
+    if layer is None:
+        raise InvalidChannelLayerError(f"Expected a channel layer CHANNEL_LAYERS[{alias!r}] in the settings.")
+    return layer
+
+
 def _share_channel_full(backend: type) -> None:
     """Make channels_redis raise the ``ChannelFull`` that callers of this package catch."""
     module = sys.modules[backend.__module__]

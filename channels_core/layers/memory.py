@@ -12,6 +12,7 @@ from copy import deepcopy
 from threading import Lock
 from typing import Any
 
+from ..drops import drops
 from ..exceptions import ChannelFull
 from ..types import Message
 from .base import BaseChannelLayer
@@ -139,6 +140,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
             except ChannelFull:
                 skipped += 1
         if skipped:
+            drops["channel_full"] += skipped
             logger.warning("A message to the group %s skipped %d full channels.", group, skipped)
 
     def _put(self, channel: str, message: Message, expires: float) -> None:
@@ -197,11 +199,13 @@ class InMemoryChannelLayer(BaseChannelLayer):
             return
         with self._lock:
             for channel, queue in list(self.channels.items()):
-                expired = False
+                expired = 0
                 while queue and queue[0][0] <= now:
                     queue.popleft()
-                    expired = True
+                    expired += 1
                 if expired:
+                    drops["expired"] += expired
+                    logger.info("%d messages to %s expired unread.", expired, channel)
                     self._drop_if_idle(channel)
                     for group in list(self.groups):
                         self._leave(group, channel)

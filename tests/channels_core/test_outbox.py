@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from channels_core.drops import drops
 from channels_core.outbox import Outbox
 
 
@@ -82,12 +83,14 @@ async def test_a_write_waits_behind_a_send_that_waits(socket):
 async def test_a_socket_that_falls_too_far_behind_is_closed_with_1013_and_logged_once(socket, caplog):
     outbox = Outbox(socket.send, capacity=3)
     socket.is_ready.clear()
+    counted = drops["slow_socket"]
 
     with caplog.at_level(logging.WARNING, logger="channels_core.outbox"):
         for number in range(10):
             outbox.write(text(str(number)))
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert drops["slow_socket"] == counted + 1
     assert not outbox.is_open
     socket.is_ready.set()
     await socket.has("0", "websocket.close")

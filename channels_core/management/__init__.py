@@ -1,0 +1,1 @@
+"""The runtime's part in ``manage.py``."""
