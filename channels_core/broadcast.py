@@ -19,8 +19,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from . import DEFAULT_CHANNEL_LAYER
-from .layers import BaseChannelLayer
+from .layers import BaseChannelLayer, InMemoryChannelLayer
 from .layers.manager import require_channel_layer
+from .layers.patience import patiently
 from .layers.sync import run_sync
 from .outbox import Outbox
 from .types import Message
@@ -149,7 +150,7 @@ class Hub:
             wanted = group in self._members
             if wanted and group not in self._listening:
                 channel = await self._listen()
-                await self.layer.group_add(_layer_group(group), channel)
+                await patiently(self.layer.group_add, _layer_group(group), channel)
                 self._listening.add(group)
             elif not wanted and group in self._listening:
                 self._listening.discard(group)
@@ -159,13 +160,17 @@ class Hub:
 
     async def _listen(self) -> str:
         """The channel of this hub, with somebody who reads it."""
-        if self._channel is None:
-            self._channel = await self.layer.new_channel("hub.")
-            self._tasks = [_start(self._read(self._channel))]
-            # A layer whose memberships expire hears of us in time.
-            if group_expiry := getattr(self.layer, "group_expiry", None):
-                self._tasks.append(_start(self._renew(self._channel, group_expiry / 3)))
-        return self._channel
+        if self._channel is not None:
+            return self._channel
+        # In memory a prefix of its own gives the hub room for a burst. Elsewhere it has the common one:
+        # channels_redis reads all channels of a process together, as long as they share it.
+        prefix = ["hub."] if isinstance(self.layer, InMemoryChannelLayer) else []
+        self._channel = channel = await patiently(self.layer.new_channel, *prefix)
+        self._tasks = [_start(self._read(channel))]
+        # A layer whose memberships expire hears of us in time.
+        if group_expiry := getattr(self.layer, "group_expiry", None):
+            self._tasks.append(_start(self._renew(channel, group_expiry / 3)))
+        return channel
 
     async def _rest(self) -> None:
         """Nobody listens: give the channel back. Cancelling its reader is what ends it on every layer."""

@@ -13,6 +13,7 @@ from . import DEFAULT_CHANNEL_LAYER
 from .db import database_sync_to_async, is_tidying_due, tidy_if_used
 from .exceptions import StopConsumer
 from .layers import get_channel_layer
+from .layers.patience import patiently
 from .types import Message, Receive, Scope, Send
 from .utils import await_many_dispatch
 
@@ -60,7 +61,7 @@ class AsyncConsumer:
             if self.channel_layer is None:
                 while True:
                     await self.dispatch(await receive())
-            self.channel_name = await self.channel_layer.new_channel()
+            self.channel_name = await patiently(self.channel_layer.new_channel)
             self.channel_receive = functools.partial(self.channel_layer.receive, self.channel_name)
             await await_many_dispatch([receive, self.channel_receive], self.dispatch)
         except StopConsumer:

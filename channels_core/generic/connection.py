@@ -13,6 +13,7 @@ from .. import DEFAULT_CHANNEL_LAYER
 from ..broadcast import get_hub
 from ..consumer import AsyncConsumer
 from ..exceptions import InvalidChannelLayerError
+from ..layers.patience import patiently
 from ..outbox import Outbox
 from ..types import Message, Receive, Scope, Send
 
@@ -111,7 +112,7 @@ class Connection(AsyncConsumer):
         """``group_add`` or ``group_discard`` for each of ``groups``."""
         for group in self.groups or ():
             try:
-                await getattr(self.channel_layer, act)(group, self.channel_name)
+                await patiently(getattr(self.channel_layer, act), group, self.channel_name)
             except AttributeError as error:
                 raise InvalidChannelLayerError(
                     f"{type(self).__qualname__} has groups: it needs a channel layer (see CHANNEL_LAYERS) with groups."
