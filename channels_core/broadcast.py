@@ -165,7 +165,8 @@ class Hub:
         # In memory a prefix of its own gives the hub room for a burst. Elsewhere it has the common one:
         # channels_redis reads all channels of a process together, as long as they share it.
         prefix = ["hub."] if isinstance(self.layer, InMemoryChannelLayer) else []
-        self._channel = channel = await patiently(self.layer.new_channel, *prefix)
+        channel: str = await patiently(self.layer.new_channel, *prefix)
+        self._channel = channel
         self._tasks = [_start(self._read(channel))]
         # A layer whose memberships expire hears of us in time.
         if group_expiry := getattr(self.layer, "group_expiry", None):

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.forms import ModelForm
 from django.http import HttpRequest
 
 from .models import Membership, Message, Room, User
@@ -29,6 +30,10 @@ class RoomAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("head", "last_seq", "last_posted", "created")
     inlines = (MembershipInline,)
+
+    def save_model(self, request: HttpRequest, obj: Room, form: ModelForm, change: bool) -> None:
+        # Not the whole row: its numbers may have gone on since it was read, and must not be turned back.
+        obj.save(update_fields=form.changed_data if change else None)
 
 
 @admin.register(Membership)

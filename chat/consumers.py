@@ -1,6 +1,7 @@
 """Adapters between sockets and services: frames become service calls, and answers go back."""
 
 import json
+import reprlib
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -129,8 +130,8 @@ class InvalidField(ValidationError):
     """A field of a frame that is not what the protocol says."""
 
     def __init__(self, field: str, expected: str, came: Any) -> None:
-        shown = repr(came) if len(repr(came)) <= 40 else repr(came)[:40] + "…"
-        super().__init__(f"Expected {field} to be {expected}, but got {shown}.", code="invalid")
+        # Not repr(): it is as long as the frame, and fails on nesting that JSON could still read.
+        super().__init__(f"Expected {field} to be {expected}, but got {reprlib.repr(came)}.", code="invalid")
         self.field = field
 
 

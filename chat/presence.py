@@ -28,6 +28,7 @@ LEASE_S = 30
 REFRESH_S = 10
 TELL_EVERY_S = 1  # a room hears of changes at most this often
 LEAVE_GRACE_S = 1  # a page that reloads has not left
+REDIS_TIMEOUT_S = 1  # joining waits for an answer; a Redis that stands still must not hold it up for good
 
 
 class Presence:
@@ -132,7 +133,9 @@ class RedisPresence(Presence):
 
     def __init__(self, url: str, prefix: str) -> None:
         super().__init__()
-        self._redis = redis.asyncio.Redis.from_url(url)
+        self._redis = redis.asyncio.Redis.from_url(
+            url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
+        )
         self._prefix = prefix
         self._process = secrets.token_hex(4)
 

@@ -61,7 +61,7 @@ def public_rooms(user: User, search: str = "") -> QuerySet[Room]:
     return rooms.annotate(
         member_count=Count("memberships"),
         is_member=Exists(Membership.objects.filter(room=OuterRef("pk"), user=user)),
-    ).order_by(F("last_posted").desc(nulls_last=True), "name")
+    ).order_by(F("last_posted").desc(nulls_last=True), "name", "pk")
 
 
 def members_of(room: Room, limit: int = 200) -> list[Membership]:

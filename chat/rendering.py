@@ -27,6 +27,7 @@ def render(text: str) -> str:
         _markdown.render(text),
         tags=_TAGS,
         attributes={"*": set(), "a": {"href"}, "ol": {"start"}},  # "*": else title and lang pass everywhere
+        set_tag_attribute_values={"pre": {"tabindex": "0"}},  # wide code scrolls: by keyboard, too
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
     ).strip()

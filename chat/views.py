@@ -56,11 +56,16 @@ class LoginView(auth_views.LoginView):
     extra_context = {"site_name": settings.SITE_NAME}  # Django's would be the host name
 
 
+class PasswordResetView(auth_views.PasswordResetView):
+    extra_email_context = {"site_name": settings.SITE_NAME}  # as above
+
+
 class ProfileView(LoginRequiredMixin, SuccessMessageMixin, UpdateView):
     """How others see me."""
 
     form_class = ProfileForm
     template_name = "registration/profile.html"
+    context_object_name = "person"  # Django's would be "user", which is the reader to the page around the form
     success_url = reverse_lazy("profile")
     success_message = "Saved."
 

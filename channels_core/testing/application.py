@@ -54,3 +54,14 @@ def _keeping_connections(application: ASGIApplication) -> ASGIApplication:
         return await application(scope, receive, send)
 
     return run
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """A test's ``assert``, which stays one when Python runs optimised."""
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def expect_type(message: Message, expected: str) -> None:
+    """The ``assert`` that ``message`` is of the type ``expected``."""
+    expect(message["type"] == expected, f"Expected type '{expected}', but was '{message['type']}'")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..types import ASGIApplication
-from .application import ApplicationCommunicator
+from .application import ApplicationCommunicator, expect, expect_type
 
 
 class WebsocketCommunicator(ApplicationCommunicator):
@@ -52,18 +52,18 @@ class WebsocketCommunicator(ApplicationCommunicator):
         message = await self.receive_output(timeout)
         if message["type"] == "websocket.close":
             return False, message.get("code", 1000)
-        _expect_type(message, "websocket.accept")
+        expect_type(message, "websocket.accept")
         self.response_headers = message.get("headers", [])
         return True, message.get("subprotocol")
 
     async def send_to(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Send one frame, text or binary; it may be empty."""
-        _expect((text_data is None) != (bytes_data is None), "Give either text_data or bytes_data.")
+        expect((text_data is None) != (bytes_data is None), "Give either text_data or bytes_data.")
         if bytes_data is None:
-            _expect(isinstance(text_data, str), f"text_data must be a str, but is {text_data!r}.")
+            expect(isinstance(text_data, str), f"text_data must be a str, but is {text_data!r}.")
             await self.send_input({"type": "websocket.receive", "text": text_data})
         else:
-            _expect(isinstance(bytes_data, bytes), f"bytes_data must be bytes, but is {bytes_data!r}.")
+            expect(isinstance(bytes_data, bytes), f"bytes_data must be bytes, but is {bytes_data!r}.")
             await self.send_input({"type": "websocket.receive", "bytes": bytes_data})
 
     async def send_json_to(self, data: Any) -> None:
@@ -73,29 +73,19 @@ class WebsocketCommunicator(ApplicationCommunicator):
     async def receive_from(self, timeout: float = 1) -> str | bytes:
         """The content of the next frame: text or binary."""
         message = await self.receive_output(timeout)
-        _expect_type(message, "websocket.send")
-        _expect(("text" in message) != ("bytes" in message), f"Either text or bytes, but got {message}.")
+        expect_type(message, "websocket.send")
+        expect(("text" in message) != ("bytes" in message), f"Either text or bytes, but got {message}.")
         content: str | bytes = message["text"] if "text" in message else message["bytes"]
-        _expect(isinstance(content, str if "text" in message else bytes), f"No such frame: {message}.")
+        expect(isinstance(content, str if "text" in message else bytes), f"No such frame: {message}.")
         return content
 
     async def receive_json_from(self, timeout: float = 1) -> Any:
         """The next frame, a text frame, decoded from JSON."""
         content = await self.receive_from(timeout)
-        _expect(isinstance(content, str), f"Expected a text frame with JSON, but got {content!r}.")
+        expect(isinstance(content, str), f"Expected a text frame with JSON, but got {content!r}.")
         return json.loads(content)
 
     async def disconnect(self, code: int = 1000, timeout: float = 1) -> None:
         """Leave, and wait until the application has ended."""
         await self.send_input({"type": "websocket.disconnect", "code": code})
         await self.wait(timeout)
-
-
-def _expect(holds: bool, otherwise: str) -> None:
-    """A test's ``assert``, which stays one when Python runs optimised."""
-    if not holds:
-        raise AssertionError(otherwise)
-
-
-def _expect_type(message: dict[str, Any], expected: str) -> None:
-    _expect(message["type"] == expected, f"Expected type '{expected}', but was '{message['type']}'")

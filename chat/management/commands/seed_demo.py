@@ -6,6 +6,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from django.core.management.base import BaseCommand
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from chat import services
@@ -67,5 +68,5 @@ class Command(BaseCommand):
                 posted.append(message)
         Message.objects.bulk_update(posted, ["created"])
         room.refresh_from_db()
-        room.last_posted = max(message.created for message in posted)
+        room.last_posted = room.messages.aggregate(newest=Max("created"))["newest"]
         room.save(update_fields=["last_posted"])
