@@ -1,0 +1,127 @@
+/**
+ * <chat-room>: owns the line to the server and what is known of the room; the elements inside show it.
+ *
+ * Its `data-state` is the state of the line (core/socket.js). Events: "state" (as of the socket), "room" (detail: the
+ * room as the server tells it) and "refused" (detail: {draft, error}, for a message that was not taken).
+ */
+import { newUuid } from "../core/dom.js";
+import { Socket } from "../core/socket.js";
+import { CloseCode, getHistory, postMessage, Told } from "./events.js";
+import { Presence } from "./presence.js";
+import { Timeline } from "./timeline.js";
+
+export class ChatRoom extends HTMLElement {
+  timeline = new Timeline();
+  presence = new Presence();
+  #socket;
+  #listening;
+  #lastRef = 0;
+  #asked = new Map(); // ref -> what to do with the reply; null when the line was lost before it came
+
+  /** Who reads this page. */
+  get me() {
+    const { userId, userName, userColour } = this.dataset;
+    return { id: Number(userId), name: userName, colour: Number(userColour) };
+  }
+
+  connectedCallback() {
+    const { signal } = (this.#listening = new AbortController());
+    const url = new URL(this.dataset.socketPath, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    this.#socket = new Socket(url.href, { finalCodes: Object.values(CloseCode) });
+    this.#socket.addEventListener("frame", ({ detail }) => this.#receive(detail), { signal });
+    this.#socket.addEventListener("state", ({ detail }) => this.#enter(detail), { signal });
+    this.#followThePage(signal);
+    this.#socket.open();
+  }
+
+  disconnectedCallback() {
+    this.#socket.suspend();
+    this.#listening.abort();
+  }
+
+  /** Shows a message as pending and sends it, now or as soon as there is a line. */
+  post(text) {
+    const draft = { client_id: newUuid(), text, author: this.me, created: new Date().toISOString() };
+    this.timeline.draft(draft);
+    this.#send(draft);
+  }
+
+  /** Fetches the page before the oldest message; whether it is in the timeline now. */
+  async loadOlder() {
+    const reply = await this.#ask(getHistory(this.timeline.firstSeq));
+    if (reply?.ok) this.timeline.prepend(reply.messages, reply.more);
+    return Boolean(reply?.ok);
+  }
+
+  async #send(draft) {
+    const reply = await this.#ask(postMessage(draft));
+    if (!reply) return; // it stays a draft, and is sent again on the next line
+    if (reply.ok) {
+      this.timeline.merge([reply.message]);
+    } else {
+      this.timeline.withdraw(draft);
+      this.#tell("refused", { draft, error: reply.error });
+    }
+  }
+
+  #ask(frame) {
+    const ref = (this.#lastRef += 1);
+    return new Promise((resolve) => {
+      if (this.#socket.send({ ...frame, ref })) this.#asked.set(ref, resolve);
+      else resolve(null);
+    });
+  }
+
+  #receive(frame) {
+    switch (frame.type) {
+      case Told.WELCOME:
+        this.#socket.expectBeats(frame.beat_s * 1000);
+        this.timeline.welcome(frame.messages, frame.more);
+        this.presence.start(frame.present);
+        this.#tell("room", frame.room);
+        break;
+      case Told.MESSAGES:
+        this.timeline.merge(frame.messages);
+        break;
+      case Told.PRESENCE:
+        this.presence.change(frame);
+        break;
+      case Told.REPLY:
+        this.#asked.get(frame.ref)?.(frame);
+        this.#asked.delete(frame.ref);
+        break;
+      // A beat says nothing but that the line lives, which the socket has noticed.
+    }
+  }
+
+  #enter(detail) {
+    this.dataset.state = detail.state;
+    if (detail.state === "online") {
+      // The welcome has settled what arrived before the line was lost.
+      for (const draft of this.timeline.drafts) this.#send(draft);
+    } else {
+      for (const resolve of this.#asked.values()) resolve(null);
+      this.#asked.clear();
+    }
+    this.#tell("state", detail);
+  }
+
+  /** A page sleeps and wakes: the network goes, the tab is frozen, the back button brings it from a cache. */
+  #followThePage(signal) {
+    const socket = this.#socket;
+    // An offline browser keeps an open socket open and lets it starve, so it is dropped.
+    addEventListener("offline", () => socket.suspend(), { signal });
+    addEventListener("online", () => socket.wake(), { signal });
+    addEventListener("pagehide", () => socket.suspend(), { signal });
+    addEventListener("pageshow", ({ persisted }) => persisted && socket.wake(), { signal });
+    const look = () => !document.hidden && socket.state !== "offline" && socket.wake();
+    document.addEventListener("visibilitychange", look, { signal });
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+customElements.define("chat-room", ChatRoom);

@@ -1,0 +1,32 @@
+/** The wire, seen from the browser: what is asked, what is told, how a line ends. chat/events.py is the other end. */
+
+/** What the server tells: the `type` of a frame. */
+export const Told = Object.freeze({
+  WELCOME: "welcome",
+  MESSAGES: "messages",
+  PRESENCE: "presence",
+  BEAT: "beat",
+  REPLY: "reply",
+});
+
+/** Why the server ends a line for good; after any other code the browser comes back. */
+export const CloseCode = Object.freeze({
+  TOO_BIG: 1009,
+  MALFORMED: 4400,
+  NOT_SIGNED_IN: 4401,
+  NOT_A_MEMBER: 4403,
+  NO_SUCH_ROOM: 4404,
+});
+
+export const MAX_TEXT_LENGTH = 4000; // characters, counted as code points
+export const PAGE_SIZE = 50;
+
+/** Asks to store a message; answered with the message as it is stored. Asking again with the same id is harmless. */
+export function postMessage({ client_id, text }) {
+  return { type: "message.post", client_id, text };
+}
+
+/** Asks for the page of messages before the place `before`; answered with `messages`, oldest first, and `more`. */
+export function getHistory(before) {
+  return { type: "history.get", before, limit: PAGE_SIZE };
+}

@@ -1,0 +1,279 @@
+/** The socket: when it comes back, and how it notices that a line is dead. Time and chance are the tests' own. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { reconnectDelay, Socket } from "../../static/js/core/socket.js";
+
+const MOST = () => 1;
+
+/** Time that passes only when a test says so. */
+class Clock {
+  #now = 0;
+  #timers = new Map();
+  #lastId = 0;
+
+  now() {
+    return this.#now;
+  }
+
+  setTimeout(callback, ms) {
+    this.#timers.set((this.#lastId += 1), { callback, at: this.#now + ms });
+    return this.#lastId;
+  }
+
+  clearTimeout(id) {
+    this.#timers.delete(id);
+  }
+
+  pass(ms) {
+    const until = this.#now + ms;
+    for (;;) {
+      const [next] = [...this.#timers].filter(([, { at }]) => at <= until).sort(([, a], [, b]) => a.at - b.at);
+      if (!next) break;
+      const [id, { callback, at }] = next;
+      this.#now = at;
+      this.#timers.delete(id);
+      callback();
+    }
+    this.#now = until;
+  }
+
+  /** Time passes and nothing runs, as in a tab that is frozen. */
+  freeze(ms) {
+    this.#now += ms;
+  }
+}
+
+let clock;
+let lines; // every WebSocket that was opened, the last one last
+let states;
+
+class Line {
+  sent = [];
+  isClosed = false;
+
+  constructor(url) {
+    this.url = url;
+    lines.push(this);
+  }
+
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close() {
+    this.isClosed = true;
+  }
+
+  tells(frame) {
+    this.onmessage({ data: JSON.stringify(frame) });
+  }
+
+  ends(code) {
+    this.onclose({ code });
+  }
+}
+
+beforeEach(() => {
+  clock = new Clock();
+  lines = [];
+  states = [];
+});
+
+function connect(options = {}) {
+  const socket = new Socket("ws://test/", { WebSocket: Line, clock, random: MOST, finalCodes: [4401], ...options });
+  socket.addEventListener("state", ({ detail }) => states.push(detail));
+  socket.open();
+  return socket;
+}
+
+function online(options) {
+  const socket = connect(options);
+  lines.at(-1).tells({ type: "welcome" });
+  return socket;
+}
+
+test("delays grow from one second to five, and to thirty once the line has been down for a minute", () => {
+  const most = [0, 1, 2, 3, 4, 9].map((attempt) => reconnectDelay(attempt, 59_999, MOST));
+
+  assert.deepEqual(most, [1_000, 2_000, 4_000, 5_000, 5_000, 5_000]);
+  assert.equal(reconnectDelay(20, 60_000, MOST), 30_000);
+});
+
+test("jitter is full: a delay may be anything from nothing to the most", () => {
+  assert.equal(reconnectDelay(3, 0, () => 0), 0);
+  assert.equal(reconnectDelay(3, 0, () => 0.5), 2_500);
+});
+
+test("it is online with the first frame, not with the open line", () => {
+  const socket = connect();
+  const frames = [];
+  socket.addEventListener("frame", ({ detail }) => frames.push([detail.type, socket.state]));
+  assert.equal(socket.state, "connecting");
+
+  lines[0].tells({ type: "welcome" });
+  lines[0].tells({ type: "messages" });
+
+  // Who hears of the state finds the first frame handled.
+  assert.deepEqual(frames, [["welcome", "connecting"], ["messages", "online"]]);
+  assert.deepEqual(states, [{ state: "online" }]);
+});
+
+test("it sends while online, and says so when it cannot", () => {
+  const socket = connect();
+  assert.equal(socket.send({ type: "early" }), false);
+
+  lines[0].tells({ type: "welcome" });
+
+  assert.equal(socket.send({ type: "message.post" }), true);
+  assert.deepEqual(lines[0].sent, [{ type: "message.post" }]);
+});
+
+test("a lost line comes back after the delay that was told", () => {
+  online();
+
+  lines[0].ends(1006);
+  assert.deepEqual(states.at(-1), { state: "reconnecting", code: 1006, delayMs: 1_000 });
+  clock.pass(999);
+  assert.equal(lines.length, 1);
+  clock.pass(1);
+
+  assert.equal(lines.length, 2);
+  assert.deepEqual(states.at(-1), { state: "reconnecting", delayMs: 0 });
+  lines[1].tells({ type: "welcome" });
+  assert.deepEqual(states.at(-1), { state: "online" });
+});
+
+test("a server that accepts and closes at once is asked less and less often", () => {
+  online();
+
+  for (const delayMs of [1_000, 2_000, 4_000, 5_000]) {
+    lines.at(-1).ends(1011);
+    assert.equal(states.at(-1).delayMs, delayMs);
+    clock.pass(delayMs);
+  }
+});
+
+test("after a minute without a line it asks more seldom, and once back it starts over", () => {
+  online();
+  lines[0].ends(1006);
+  while (clock.now() < 61_000) {
+    clock.pass(5_000);
+    lines.at(-1).ends(1006);
+  }
+  assert.equal(states.at(-1).delayMs, 30_000);
+  clock.pass(30_000);
+
+  lines.at(-1).tells({ type: "welcome" });
+  lines.at(-1).ends(1006);
+
+  assert.equal(states.at(-1).delayMs, 1_000);
+});
+
+test("after a final code it stays closed, whatever happens", () => {
+  const socket = online();
+
+  lines[0].ends(4401);
+  clock.pass(600_000);
+  socket.wake();
+  socket.suspend();
+
+  assert.equal(lines.length, 1);
+  assert.equal(socket.state, "refused");
+  assert.deepEqual(states.at(-1), { state: "refused", code: 4401 });
+});
+
+test("two missed beats drop the line", () => {
+  const socket = online();
+  socket.expectBeats(25_000);
+
+  clock.pass(50_000);
+  assert.equal(socket.state, "online");
+  clock.pass(12_500);
+
+  assert.equal(socket.state, "reconnecting");
+  assert.equal(lines[0].isClosed, true);
+});
+
+test("any frame counts as a beat", () => {
+  const socket = online();
+  socket.expectBeats(25_000);
+
+  for (let minute = 0; minute < 10; minute += 1) {
+    clock.pass(60_000);
+    lines[0].tells({ type: "messages" });
+  }
+
+  assert.equal(socket.state, "online");
+  assert.equal(lines.length, 1);
+});
+
+test("a line that never says anything is given up", () => {
+  connect();
+
+  clock.pass(10_000);
+
+  assert.equal(lines[0].isClosed, true);
+  assert.equal(states.at(-1).state, "reconnecting");
+});
+
+test("what a dropped line says late is not heard", () => {
+  const socket = online();
+  const frames = [];
+  socket.expectBeats(1_000);
+  clock.pass(2_500);
+  socket.addEventListener("frame", ({ detail }) => frames.push(detail));
+
+  lines[0].tells({ type: "messages" });
+  lines[0].ends(4401);
+
+  assert.deepEqual(frames, []);
+  assert.equal(socket.state, "reconnecting");
+});
+
+test("offline it drops the line and tries nothing, until it is woken", () => {
+  const socket = online();
+
+  socket.suspend();
+  clock.pass(600_000);
+  assert.equal(lines[0].isClosed, true);
+  assert.equal(lines.length, 1);
+  assert.equal(socket.state, "offline");
+
+  socket.wake();
+  assert.equal(lines.length, 2);
+  lines[1].tells({ type: "welcome" });
+  assert.equal(socket.state, "online");
+});
+
+test("waking while it waits tries at once, and only once", () => {
+  const socket = online();
+  lines[0].ends(1006);
+
+  socket.wake();
+  socket.wake();
+  clock.pass(1_000);
+
+  assert.equal(lines.length, 2);
+});
+
+test("waking keeps a line that lives", () => {
+  const socket = online();
+  socket.expectBeats(25_000);
+  clock.pass(30_000);
+
+  socket.wake();
+
+  assert.equal(lines.length, 1);
+});
+
+test("waking after a long sleep drops the line at once: nobody knows whether it lives", () => {
+  const socket = online();
+  socket.expectBeats(25_000);
+  clock.freeze(3_600_000);
+
+  socket.wake();
+
+  assert.equal(lines[0].isClosed, true);
+  assert.equal(lines.length, 2);
+});

@@ -1,0 +1,168 @@
+/** The timeline: each message once, in its place, in its latest version; drafts until they are settled. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { Timeline } from "../../static/js/chat/timeline.js";
+
+const ada = { id: 1, name: "Ada" };
+const grace = { id: 2, name: "Grace" };
+
+let timeline;
+let told;
+
+beforeEach(() => {
+  timeline = new Timeline();
+  told = [];
+  for (const type of ["started", "changed", "drafted", "withdrawn"]) {
+    timeline.addEventListener(type, ({ detail }) => told.push([type, detail?.messages?.map(({ seq }) => seq)]));
+  }
+});
+
+function message(seq, fields = {}) {
+  return { id: 100 + seq, seq, version: seq, client_id: `id-${seq}`, author: ada, text: `Message ${seq}`, ...fields };
+}
+
+/** Messages with the places from `first` to `last`. */
+function page(first, last) {
+  return Array.from({ length: last - first + 1 }, (_, index) => message(first + index));
+}
+
+function places() {
+  return timeline.messages.map(({ seq }) => seq);
+}
+
+test("messages stand in the order of their places, whatever order they come in", () => {
+  timeline.merge([message(3)]);
+  timeline.merge([message(1), message(2)]);
+
+  assert.deepEqual(places(), [1, 2, 3]);
+  assert.equal(timeline.firstSeq, 1);
+  assert.equal(timeline.lastSeq, 3);
+});
+
+test("a message that is known is dropped, and nothing is told", () => {
+  timeline.merge([message(1)]);
+  told = [];
+
+  timeline.merge([message(1)]);
+
+  assert.deepEqual(places(), [1]);
+  assert.deepEqual(told, []);
+});
+
+test("the higher version wins, also when the lower one comes later", () => {
+  timeline.merge([message(1, { version: 7, text: "Edited" })]);
+  timeline.merge([message(1, { version: 5, text: "On the way" })]);
+
+  assert.equal(timeline.messages[0].text, "Edited");
+});
+
+test("changes are told the last one first, so that each finds its follower in place", () => {
+  timeline.merge(page(4, 5));
+  timeline.merge(page(1, 3));
+
+  assert.deepEqual(told, [
+    ["changed", [5, 4]],
+    ["changed", [3, 2, 1]],
+  ]);
+});
+
+test("the follower of a message is the next one that is known", () => {
+  timeline.merge([message(1), message(4)]);
+
+  assert.equal(timeline.after(message(1)).seq, 4);
+  assert.equal(timeline.after(message(4)), undefined);
+});
+
+test("a welcome that overlaps what is known is joined to it", () => {
+  timeline.start(page(1, 5), true);
+
+  timeline.welcome(page(4, 8), false);
+
+  assert.deepEqual(places(), [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.equal(timeline.hasOlder, true); // of the first page, not of the welcome's
+});
+
+test("a welcome that follows right after what is known is joined to it", () => {
+  timeline.start(page(1, 5), false);
+
+  timeline.welcome(page(6, 8), true);
+
+  assert.deepEqual(places(), [1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test("a welcome with something missing before it starts afresh", () => {
+  timeline.start(page(1, 5), false);
+
+  timeline.welcome(page(7, 9), true);
+
+  assert.deepEqual(places(), [7, 8, 9]);
+  assert.equal(timeline.firstSeq, 7);
+  assert.equal(timeline.hasOlder, true);
+  assert.deepEqual(told.at(-1), ["started", undefined]);
+});
+
+test("an empty room starts empty", () => {
+  timeline.welcome([], false);
+
+  assert.deepEqual(places(), []);
+  assert.equal(timeline.lastSeq, 0);
+});
+
+test("an older page goes before the rest and says whether there is more", () => {
+  timeline.start(page(51, 100), true);
+
+  timeline.prepend(page(1, 50), false);
+
+  assert.equal(timeline.firstSeq, 1);
+  assert.equal(timeline.messages.length, 100);
+  assert.equal(timeline.hasOlder, false);
+});
+
+test("drafts stay in the order in which they were written, also when the timeline starts afresh", () => {
+  timeline.draft({ client_id: "a", author: ada });
+  timeline.draft({ client_id: "b", author: ada });
+
+  timeline.start(page(1, 2), false);
+
+  assert.deepEqual(timeline.drafts.map(({ client_id }) => client_id), ["a", "b"]);
+});
+
+test("the message of a draft's client_id settles it, whether it comes once or twice", () => {
+  timeline.draft({ client_id: "a", author: ada });
+
+  timeline.merge([message(1, { client_id: "a" })]); // the broadcast
+  timeline.merge([message(1, { client_id: "a" })]); // the reply
+
+  assert.deepEqual(timeline.drafts, []);
+  assert.deepEqual(places(), [1]);
+});
+
+test("a welcome settles what was stored before the line was lost", () => {
+  timeline.start(page(1, 2), false);
+  timeline.draft({ client_id: "a", author: ada });
+
+  timeline.welcome([message(2), message(3, { client_id: "a" })], true);
+
+  assert.deepEqual(timeline.drafts, []);
+});
+
+test("somebody else's message settles nothing, even with the same client_id", () => {
+  timeline.draft({ client_id: "a", author: ada });
+
+  timeline.merge([message(1, { client_id: "a", author: grace })]);
+  timeline.merge([message(2, { client_id: "a", author: null })]);
+
+  assert.equal(timeline.drafts.length, 1);
+});
+
+test("a draft that was refused is taken back once", () => {
+  const draft = { client_id: "a", author: ada };
+  timeline.draft(draft);
+
+  timeline.withdraw(draft);
+  timeline.withdraw(draft);
+
+  assert.deepEqual(timeline.drafts, []);
+  assert.equal(told.filter(([type]) => type === "withdrawn").length, 1);
+});
