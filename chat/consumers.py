@@ -27,11 +27,16 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     # What a room is told goes from the hub to the socket: no mailbox is needed, in Redis or elsewhere.
     channel_layer_alias = None
 
+    is_refused = False
+
     async def refuse(self, code: CloseCode) -> None:
+        self.is_refused = True
         await self.close(code=code, reason=events.REASONS[code])
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Hand on what is a JSON object; a client that sends something else is broken and is told so."""
+        if self.is_refused:  # what was on its way already
+            return
         if text_data is None:
             return await self.refuse(CloseCode.MALFORMED)
         if len(text_data) > events.MAX_FRAME_BYTES or len(text_data.encode()) > events.MAX_FRAME_BYTES:
@@ -80,8 +85,7 @@ class RoomConsumer(ChatConsumer):
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         match content:
             case {"ref": str() | int() as ref} if not isinstance(ref, bool) and len(str(ref)) <= MAX_REF_LENGTH:
-                if self.has_entered:  # not in one that is being refused
-                    await self.send_json(await self.answer(ref, content))
+                await self.send_json(await self.answer(ref, content))
             case _:
                 await self.refuse(CloseCode.MALFORMED)
 
@@ -110,7 +114,7 @@ class RoomConsumer(ChatConsumer):
     async def history(self, frame: Frame) -> queries.Page:
         before = _number(frame, "before", MAX_SEQ) if "before" in frame else None
         limit = _number(frame, "limit", events.MAX_PAGE_SIZE) if "limit" in frame else events.PAGE_SIZE
-        return await database_sync_to_async(queries.page_of)(self.room, before=before, limit=limit)
+        return await database_sync_to_async(queries.history_for)(self.user, self.room, before=before, limit=limit)
 
 
 class NoSuchAddressConsumer(ChatConsumer):

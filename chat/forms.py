@@ -7,7 +7,6 @@ from django import forms
 from django.contrib.auth.forms import UserCreationForm
 
 from .models import Room, User
-from .validators import MAX_TEXT_LENGTH
 
 
 class SignUpForm(UserCreationForm):
@@ -17,7 +16,10 @@ class SignUpForm(UserCreationForm):
         model = User
         fields = ("username", "email")
         labels = {"email": "Email (optional)"}
-        help_texts = {"email": "Only used to reset a forgotten password."}
+        help_texts = {
+            "username": "Letters, digits and @ . + - _",
+            "email": "Only used to reset a forgotten password.",
+        }
 
 
 class ProfileForm(forms.ModelForm):
@@ -67,6 +69,4 @@ class MessageForm(forms.Form):
     """The composer without script. Its id makes a form that is sent twice one message."""
 
     client_id = forms.UUIDField(initial=uuid4, widget=forms.HiddenInput)
-    text = forms.CharField(
-        label="Message", required=False, strip=False, widget=forms.Textarea({"rows": 1, "maxlength": MAX_TEXT_LENGTH})
-    )
+    text = forms.CharField(required=False, strip=False)

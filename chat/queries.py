@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from .events import MAX_PAGE_SIZE, PAGE_SIZE
@@ -35,7 +36,24 @@ def page_of(room: Room, *, before: int | None = None, limit: int = PAGE_SIZE) ->
         rows = rows.filter(seq__lt=before)
     limit = min(limit, MAX_PAGE_SIZE)
     found = list(rows.order_by("-seq")[: limit + 1])
-    return Page(messages=found[:limit][::-1], more=len(found) > limit, head=found[0].room_head if found else 0)
+    if found:
+        head = found[0].room_head
+    else:
+        # A room without messages has no changes; a page before the first message still has a room with a head.
+        head = 0 if before is None else heads([room.pk])[room.pk]
+    return Page(messages=found[:limit][::-1], more=len(found) > limit, head=head)
+
+
+def history_for(user: User, room: Room, *, before: int | None, limit: int) -> Page:
+    """
+    ``page_of`` for somebody who asks.
+
+    Raises:
+        ValidationError: code ``not_a_member``: they have left meanwhile.
+    """
+    if not room.memberships.filter(user=user).exists():
+        raise ValidationError("Only members of a room can read it.", code="not_a_member")
+    return page_of(room, before=before, limit=limit)
 
 
 def heads(room_ids: Iterable[int]) -> dict[int, int]:

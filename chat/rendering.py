@@ -11,7 +11,7 @@ _markdown = (
 )
 # "example.org" stays a name; "https://example.org" becomes a link.
 assert _markdown.linkify is not None
-_markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
+_markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False}).add("ftp:", None)
 
 _TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 

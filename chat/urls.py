@@ -24,5 +24,6 @@ urlpatterns = [
     path("accounts/login/", views.LoginView.as_view(), name="login"),
     path("accounts/password_reset/", views.PasswordResetView.as_view(), name="password_reset"),
     path("accounts/", include("django.contrib.auth.urls")),
+    path("favicon.ico", views.favicon),
     re_path(r"^ws/", views.upgrade_required),
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,6 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
@@ -171,7 +173,17 @@ def message_post(request: SignedInRequest, slug: str) -> HttpResponse:
         if isinstance(outcome, Message):
             return HttpResponseRedirect(f"{place.room.get_absolute_url()}#message-{outcome.pk}")
         form.add_error("text", outcome)
+    elif "client_id" in form.errors:
+        # No page of ours sends that: the text is kept, under an id that works.
+        form = MessageForm({"client_id": uuid4(), "text": request.POST.get("text", "")})
+        form.add_error("text", "This form was damaged on its way and has not been sent. Send it again.")
     return _room_page(request, place, post_form=form, status=422)
+
+
+@require_GET
+def favicon(request: HttpRequest) -> HttpResponse:
+    """For pages that name no icon, and browsers that look here all the same."""
+    return redirect(static("favicon.svg"))
 
 
 def upgrade_required(request: HttpRequest) -> HttpResponse:

@@ -1,0 +1,60 @@
+""".env.example and the settings agree on the variables of the environment."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from django.conf import settings
+
+from tests.plugin import ENV_EXAMPLE, variables
+
+NOT_IN_THE_FILE = {"ENV_FILE"}  # names the file itself
+
+
+def calls_of_env() -> dict[str, ast.Call]:
+    """Every ``env.<type>("NAME", ...)`` in settings.py, by name."""
+    tree = ast.parse(Path(settings.BASE_DIR, "mysite/settings.py").read_text())
+    calls = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name("env")), args=[ast.Constant(value=str(name)), *_]):
+                calls[name] = node
+    return calls
+
+
+def test_every_variable_is_explained_and_every_explained_variable_is_read():
+    assert variables() == calls_of_env().keys() - NOT_IN_THE_FILE
+
+
+def test_a_line_that_is_commented_out_shows_the_default():
+    """As far as it is a plain value; others are described above their line."""
+    shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", ENV_EXAMPLE.read_text(), re.MULTILINE))
+    defaults = {
+        name: keyword.value.value
+        for name, call in calls_of_env().items()
+        for keyword in call.keywords
+        if keyword.arg == "default" and isinstance(keyword.value, ast.Constant)
+    }
+
+    assert {name: shown[name] for name in defaults} == {
+        name: "1" if default is True else str(default) for name, default in defaults.items()
+    }
+
+
+def test_the_settings_understand_every_example(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text(re.sub(r"^#(?=[A-Z_]+=)", "", ENV_EXAMPLE.read_text(), flags=re.MULTILINE))
+    environment = {name: value for name, value in os.environ.items() if name not in variables()}
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", "from mysite.settings import *; print(DATABASES['default']['NAME'])"],
+        cwd=settings.BASE_DIR,
+        env=environment | {"ENV_FILE": str(file)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert loaded.stdout == "chat\n", loaded.stderr
