@@ -1,16 +1,12 @@
 """The communicators that tests talk through."""
 
 import asyncio
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import TestCase
 
-from channels_core import testing
 from channels_core.consumer import AsyncConsumer
 from channels_core.db import database_sync_to_async, keep_connections
 from channels_core.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
@@ -44,16 +40,6 @@ def answers(*messages):
 
 class Boom(Exception):
     pass
-
-
-def test_the_package_offers_its_communicators():
-    assert set(testing.__all__) == {"ApplicationCommunicator", "WebsocketCommunicator"}
-
-
-def test_communicators_do_without_daphne():
-    """Daphne serves live tests; it is not needed to import these."""
-    code = "import sys; import channels_core.testing; sys.exit('daphne' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 # The websocket's scope

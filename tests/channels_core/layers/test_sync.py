@@ -33,9 +33,11 @@ async def test_a_thread_sends_with_one_plain_call(channel, is_group):
     receiving, name = channel
     send, to = (group_send_sync, "readers") if is_group else (send_sync, name)
 
-    threading.Thread(target=send, args=(to, HELLO)).start()
+    thread = threading.Thread(target=send, args=(to, HELLO))
+    thread.start()
 
     assert await asyncio.wait_for(receiving, 5) == HELLO
+    await asyncio.to_thread(thread.join)  # its connection to Redis goes with its loop
 
 
 async def test_synchronous_code_below_the_loop_sends(channel):

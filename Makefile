@@ -1,0 +1,51 @@
+# The toolbox of this project: `make` alone lists it.
+#
+# Everything is installed into .venv. It keeps a copy of the requirements that it was made from, so
+# that nothing is installed as long as they stay the same.
+
+PORT ?= 8000
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format requirements
+
+help: ## List these commands
+	@echo "make <command>, where <command> is one of:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/requirements.txt ## Install, migrate, seed demo data and serve on http://127.0.0.1:8000 (PORT=9000 for another port)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+
+test: $(VENV)/requirements-dev.txt ## Install what the tests need and run every suite
+	@scripts/test
+
+lint: $(VENV)/requirements-dev.txt ## Check style, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/requirements-dev.txt ## Sort imports, mend what can be mended and format the Python code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+requirements: ## Pin the newest packages that pyproject.toml allows (with uv, see docs.astral.sh/uv)
+	uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --no-header -o requirements.txt
+	uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --no-header --extra dev \
+		-c requirements.txt -o requirements-dev.txt
+
+$(VENV)/requirements.txt: requirements.txt
+	@scripts/make-venv $(PYTHON) $(VENV)
+	@echo "Installing $< (once, and again only when it changes) ..."
+	@$(PIP) -r $<
+	@cp $< $@
+
+$(VENV)/requirements-dev.txt: requirements-dev.txt $(VENV)/requirements.txt
+	@echo "Installing $< (once, and again only when it changes) ..."
+	@$(PIP) -r $<
+	@cp $< $@
