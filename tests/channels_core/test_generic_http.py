@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from channels_core.exceptions import StopConsumer
 from channels_core.generic.http import AsyncHttpConsumer
@@ -633,17 +634,28 @@ async def test_a_client_that_leaves_leaves_no_task_behind(notes, consumer):
     assert asyncio.all_tasks() == before
 
 
-async def test_the_database_is_tidied_behind_the_clean_up(notes, monkeypatch):
+@pytest.mark.django_db(transaction=True)
+async def test_the_database_is_tidied_behind_a_clean_up_that_has_used_it_and_only_then(notes, monkeypatch):
     monkeypatch.setattr("channels_core.db.close_old_connections", lambda: notes.append("tidied"))
 
-    messages = [{"type": "http.request"}]
+    class Queries(Notes):
+        async def disconnect(self):
+            await super().disconnect()
+            await get_user_model().objects.acount()
 
-    async def receive():
-        return messages.pop() if messages else await asyncio.Event().wait()
+    async def request(consumer):
+        messages = [{"type": "http.request"}]
 
-    async def send(message):
-        pass
+        async def receive():
+            return messages.pop() if messages else await asyncio.Event().wait()
 
-    await Notes()({"type": "http"}, receive, send)
+        async def send(message):
+            pass
 
+        await consumer({"type": "http"}, receive, send)
+
+    await request(Notes())
+    assert notes[-1] == "disconnect"
+
+    await request(Queries())
     assert notes[-2:] == ["disconnect", "tidied"]
