@@ -635,27 +635,29 @@ async def test_a_client_that_leaves_leaves_no_task_behind(notes, consumer):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_database_is_tidied_behind_a_clean_up_that_has_used_it_and_only_then(notes, monkeypatch):
-    monkeypatch.setattr("channels_core.db.close_old_connections", lambda: notes.append("tidied"))
+class Counts(Notes):
+    """Queries the database at the very end, if it is told to."""
 
-    class Queries(Notes):
-        async def disconnect(self):
-            await super().disconnect()
+    async def disconnect(self):
+        await super().disconnect()
+        if "?" in self.scope["path"]:
             await get_user_model().objects.acount()
 
-    async def request(consumer):
-        messages = [{"type": "http.request"}]
 
-        async def receive():
-            return messages.pop() if messages else await asyncio.Event().wait()
+@pytest.mark.parametrize(("path", "tidied"), [("/?", ["tidied"]), ("/", [])], ids=["used", "not used"])
+async def test_the_database_is_tidied_behind_the_clean_up_if_it_was_used(
+    transactional_db, notes, monkeypatch, path, tidied
+):
+    """Not under a communicator, which keeps the connections of the test."""
+    monkeypatch.setattr("channels_core.db.close_old_connections", lambda: notes.append("tidied"))
+    messages = [{"type": "http.request"}]
 
-        async def send(message):
-            pass
+    async def receive():
+        return messages.pop() if messages else await asyncio.Event().wait()
 
-        await consumer({"type": "http"}, receive, send)
+    async def send(message):
+        pass
 
-    await request(Notes())
-    assert notes[-1] == "disconnect"
+    await Counts()({"type": "http", "path": path}, receive, send)
 
-    await request(Queries())
-    assert notes[-2:] == ["disconnect", "tidied"]
+    assert notes == [("handle", b""), "disconnect", *tidied]
