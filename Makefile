@@ -11,19 +11,24 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format requirements
+.PHONY: help run test test-matrix lint format requirements
 
 help: ## List these commands
 	@echo "make <command>, where <command> is one of:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/requirements.txt ## Install, migrate, seed demo data and serve on http://127.0.0.1:8000 (PORT=9000 for another port)
+	@$(BIN)/python -c 'import socket as s; s.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \
+		{ echo "Port $(PORT) is in use. Another one: make run PORT=9000"; exit 1; }
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo
 	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: $(VENV)/requirements-dev.txt ## Install what the tests need and run every suite
 	@scripts/test
+
+test-matrix: ## Run the Python tests on each Python (3.11 to 3.13) and Django (5.2, 6.1) that is here
+	@scripts/test-matrix
 
 lint: $(VENV)/requirements-dev.txt ## Check style, formatting and types
 	$(BIN)/ruff check

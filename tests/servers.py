@@ -74,7 +74,7 @@ class Server:
         return is_listening(self.port)
 
     def start(self) -> None:
-        """Start it and return when it answers; RuntimeError with its output when it does not."""
+        """Start it and return when it answers; when it does not, remove it: RuntimeError with its output."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(),
@@ -87,11 +87,12 @@ class Server:
             )
         try:
             wait_until(lambda: self.process.poll() is not None or self.is_ready(), what=f"{self.name} to answer")
-        except TimeoutError as error:
-            self.stop()
-            raise RuntimeError(f"{error} It said:\n{self.log.read_text()}") from error
-        if self.process.poll() is not None:
-            raise RuntimeError(f"{self.name} ended at once. It said:\n{self.log.read_text()}")
+            if self.process.poll() is not None:
+                raise ChildProcessError(f"{self.name} ended at once.")
+        except (TimeoutError, ChildProcessError) as error:
+            said = self.log.read_text()
+            self.remove()
+            raise RuntimeError(f"{error} It said:\n{said}") from error
 
     def stop(self) -> None:
         """Stop it, by force if it does not go; nothing to do is fine."""

@@ -66,9 +66,10 @@ def start_site(database, sites: list[Site]) -> Callable[..., Site]:
     """Start another server, with these variables in its environment."""
 
     def start_site(**environment: str) -> Site:
-        sites.append(Site(**environment))
-        sites[-1].start()
-        return sites[-1]
+        site = Site(**environment)
+        site.start()
+        sites.append(site)
+        return site
 
     return start_site
 
