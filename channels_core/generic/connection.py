@@ -12,6 +12,7 @@ from typing import Any
 from .. import DEFAULT_CHANNEL_LAYER
 from ..broadcast import get_hub
 from ..consumer import AsyncConsumer
+from ..db import is_tidying_due
 from ..exceptions import InvalidChannelLayerError
 from ..layers.patience import patiently
 from ..outbox import Outbox
@@ -44,6 +45,7 @@ class Connection(AsyncConsumer):
         self._subscriptions: set[str] = set()
         self._is_connected = False  # from the first event of the client to the clean-up
         self._event = ""
+        is_tidying_due.set(False)  # what was queried before is not ours
         context = contextvars.copy_context()
         try:
             await super().__call__(scope, receive, self._outbox.send)

@@ -33,6 +33,11 @@ async def patiently(call: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.
 
 
 def _line_errors() -> tuple[type[BaseException], ...]:
-    """What a broken line raises. redis-py has classes of its own; it is loaded where a layer uses it."""
+    """
+    What a broken line raises. redis-py has classes of its own; it is loaded where a layer uses it.
+
+    The first releases of Python 3.12 and 3.13 raise a TypeError when a transport that was just closed is
+    written to.
+    """
     redis = sys.modules.get("redis.exceptions")
-    return (OSError, redis.ConnectionError, redis.TimeoutError) if redis else (OSError,)
+    return (OSError, TypeError, redis.ConnectionError, redis.TimeoutError) if redis else (OSError,)

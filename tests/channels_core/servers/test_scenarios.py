@@ -1,6 +1,7 @@
 """The same conversations under every server, with a client that knows nothing of them."""
 
 import asyncio
+import socket
 
 import pytest
 from websockets.asyncio.client import connect
@@ -11,36 +12,36 @@ from tests.channels_core.servers.conftest import Site
 both = pytest.mark.parametrize("path", ["talk", "sync"])
 
 
-async def hear(socket):
+async def hear(tab):
     async with asyncio.timeout(10):
-        return await socket.recv()
+        return await tab.recv()
 
 
-async def hear_close(socket):
+async def hear_close(tab):
     """The code and reason with which the server closes."""
     with pytest.raises(ConnectionClosed) as closed:
-        await hear(socket)
+        await hear(tab)
     return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 @both
 async def test_text_and_bytes_go_both_ways(site, path):
-    async with connect(f"{site.url}/{path}/") as socket:
+    async with connect(f"{site.url}/{path}/") as tab:
         for frame in ("Grüße 👋", b"\x00\xff", "x" * 60_000):
-            await socket.send(frame)
-            assert await hear(socket) == frame
+            await tab.send(frame)
+            assert await hear(tab) == frame
 
 
 async def test_a_subprotocol_is_agreed_on(site):
-    async with connect(f"{site.url}/talk/", subprotocols=["other", "chat"]) as socket:
-        assert socket.subprotocol == "chat"
+    async with connect(f"{site.url}/talk/", subprotocols=["other", "chat"]) as tab:
+        assert tab.subprotocol == "chat"
 
 
 @both
 async def test_a_close_carries_code_and_reason_and_nothing_follows_it(site, path):
-    async with connect(f"{site.url}/{path}/") as socket:
-        await socket.send("close:4321:enough")
-        assert await hear_close(socket) == (4321, "enough")
+    async with connect(f"{site.url}/{path}/") as tab:
+        await tab.send("close:4321:enough")
+        assert await hear_close(tab) == (4321, "enough")
 
     [note] = await asyncio.to_thread(site.wait_for_notes, 1)
     assert note.endswith("4321")
@@ -48,16 +49,16 @@ async def test_a_close_carries_code_and_reason_and_nothing_follows_it(site, path
 
 @pytest.mark.parametrize("code", [1009, 1012, 1013])
 async def test_the_codes_of_the_protocol_itself_arrive(site, code):
-    async with connect(f"{site.url}/talk/") as socket:
-        await socket.send(f"close:{code}:why")
-        assert await hear_close(socket) == (code, "why")
+    async with connect(f"{site.url}/talk/") as tab:
+        await tab.send(f"close:{code}:why")
+        assert await hear_close(tab) == (code, "why")
 
 
 @both
 async def test_an_error_in_a_handler_closes_with_1011(site, path):
-    async with connect(f"{site.url}/{path}/") as socket:
-        await socket.send("fail")
-        code, _ = await hear_close(socket)
+    async with connect(f"{site.url}/{path}/") as tab:
+        await tab.send("fail")
+        code, _ = await hear_close(tab)
 
     assert code == 1011
     [note] = await asyncio.to_thread(site.wait_for_notes, 1)
@@ -66,8 +67,8 @@ async def test_an_error_in_a_handler_closes_with_1011(site, path):
 
 @both
 async def test_a_client_that_leaves_is_noted_once_with_its_code(site, path):
-    async with connect(f"{site.url}/{path}/") as socket:
-        await socket.close(4001)
+    async with connect(f"{site.url}/{path}/") as tab:
+        await tab.close(4001)
 
     [note] = await asyncio.to_thread(site.wait_for_notes, 1)
     assert note.endswith("4001")
@@ -75,11 +76,11 @@ async def test_a_client_that_leaves_is_noted_once_with_its_code(site, path):
 
 @both
 async def test_a_client_that_vanishes_without_a_word_is_noted_once(site, path):
-    socket = await connect(f"{site.url}/{path}/")
-    await socket.send("hello")
-    await hear(socket)
+    tab = await connect(f"{site.url}/{path}/")
+    await tab.send("hello")
+    await hear(tab)
 
-    socket.transport.abort()
+    tab.transport.abort()
 
     [note] = await asyncio.to_thread(site.wait_for_notes, 1)
     assert note.split()[1] in ("1005", "1006")
@@ -110,28 +111,57 @@ async def test_an_address_without_a_route_is_refused(site):
 
 async def test_what_is_broadcast_reaches_everybody_in_every_process(site):
     sockets = [await connect(f"{site.url}/talk/") for _ in range(8)]
-    for socket in sockets:  # an answer means that it is subscribed
-        await socket.send("here")
-        assert await hear(socket) == "here"
+    for tab in sockets:  # an answer means that it is subscribed
+        await tab.send("here")
+        assert await hear(tab) == "here"
 
     await sockets[0].send("broadcast:news for all")
 
-    assert {await hear(socket) for socket in sockets} == {'{"text":"news for all"}'}
-    for socket in sockets:
-        await socket.close()
+    assert {await hear(tab) for tab in sockets} == {'{"text":"news for all"}'}
+    for tab in sockets:
+        await tab.close()
 
 
 async def test_a_group_reaches_asynchronous_and_synchronous_consumers(site):
     sockets = [await connect(f"{site.url}/{path}/") for path in ("talk", "sync") * 3]
-    for socket in sockets:
-        await socket.send("here")
-        assert await hear(socket) == "here"
+    for tab in sockets:
+        await tab.send("here")
+        assert await hear(tab) == "here"
 
     for sender, text in ((0, "from one"), (1, "from another")):
         await sockets[sender].send(f"group:{text}")
-        assert {await hear(socket) for socket in sockets} == {text}
-    for socket in sockets:
-        await socket.close()
+        assert {await hear(tab) for tab in sockets} == {text}
+    for tab in sockets:
+        await tab.close()
+
+
+# Not under Daphne, whose send never waits: it keeps what a client does not read, without bound.
+@pytest.mark.parametrize("running_site", ["uvicorn, websockets", "uvicorn, wsproto"], indirect=True)
+async def test_a_client_that_does_not_read_is_closed_with_1013_and_the_others_miss_nothing(site):
+    """Its own buffers fill, then those of the two systems, then its outbox."""
+    small = socket.create_connection(("127.0.0.1", site.port))
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
+    slow = await connect(f"{site.url}/talk/", sock=small, max_queue=1, ping_interval=None, compression=None)
+    quick = [await connect(f"{site.url}/talk/") for _ in range(2)]
+    for tab in (slow, *quick):
+        await tab.send("here")
+        assert await hear(tab) == "here"
+
+    padding = "x" * 60_000
+    for number in range(600):
+        await quick[0].send(f"broadcast:{number} {padding}")
+        for tab in quick:
+            assert (await hear(tab)).startswith(f'{{"text":"{number} ')
+
+    heard = 0
+    with pytest.raises(ConnectionClosed) as closed:
+        while True:
+            await hear(slow)
+            heard += 1
+    assert closed.value.rcvd.code == 1013
+    assert heard < 600
+    for tab in quick:
+        await tab.close()
 
 
 async def test_a_server_that_stops_lets_every_connection_end_once(running_site, redis_server):
@@ -139,15 +169,15 @@ async def test_a_server_that_stops_lets_every_connection_end_once(running_site, 
     site.start()
     try:
         sockets = [await connect(f"{site.url}/{path}/") for path in ("talk", "sync") * 2]
-        for socket in sockets:
-            await socket.send("here")
-            await hear(socket)
+        for tab in sockets:
+            await tab.send("here")
+            await hear(tab)
 
         await asyncio.to_thread(site.stop)
 
         assert len(await asyncio.to_thread(site.wait_for_notes, 4)) == 4
-        for socket in sockets:
+        for tab in sockets:
             with pytest.raises(ConnectionClosed):
-                await hear(socket)
+                await hear(tab)
     finally:
         site.remove()
