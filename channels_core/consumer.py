@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from .layers import get_channel_layer
 from .layers.patience import patiently
 from .types import Message, Receive, Scope, Send
 from .utils import await_many_dispatch
+
+logger = logging.getLogger(__name__)
 
 
 def get_handler_name(message: Message) -> str:
@@ -44,6 +47,7 @@ class AsyncConsumer:
 
     channel_layer_alias: str | None = DEFAULT_CHANNEL_LAYER
     _sync = False
+    _event = "its start"  # the type of what is being handled, for the log
 
     scope: Scope
     channel_layer: Any
@@ -101,11 +105,22 @@ class AsyncConsumer:
         return app
 
     def _handler(self, message: Message) -> Callable[[Message], Any]:
+        self._event = message.get("type", "a message without a type")
         name = get_handler_name(message)
         handler = getattr(self, name, None)
         if not callable(handler) or not _is_for_messages(self.__class__, name):
             raise ValueError(f"{type(self).__qualname__} has no handler for the message type {message['type']!r}.")
         return handler  # type: ignore[no-any-return]
+
+    def _log_failure(self) -> None:
+        """Log the exception that is being handled, with whose connection it ends."""
+        logger.exception(
+            "%s failed on %s: path %s, user %s.",
+            type(self).__qualname__,
+            self._event,
+            self.scope.get("path"),
+            getattr(self.scope.get("user"), "pk", None),
+        )
 
 
 class SyncConsumer(AsyncConsumer):

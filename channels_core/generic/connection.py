@@ -44,19 +44,12 @@ class Connection(AsyncConsumer):
         self._outbox = Outbox(send, self.outbox_capacity)
         self._subscriptions: set[str] = set()
         self._is_connected = False  # from the first event of the client to the clean-up
-        self._event = ""
         is_tidying_due.set(False)  # what was queried before is not ours
         context = contextvars.copy_context()
         try:
             await super().__call__(scope, receive, self._outbox.send)
         except Exception:
-            logger.exception(
-                "%s failed on %s: path %s, user %s.",
-                type(self).__qualname__,
-                self._event or "its start",
-                scope.get("path"),
-                getattr(scope.get("user"), "pk", None),
-            )
+            self._log_failure()
             await self._end_after_error()
             raise
         finally:

@@ -52,19 +52,12 @@ class AsyncHttpConsumer(AsyncConsumer):
         self._leaving: asyncio.Task[Message] | None = None  # waits for the client to go, once its request is here
         self._has_begun = False  # from the first message of the client to the clean-up
         self._is_started = self._is_complete = False  # the response
-        self._event = ""
         try:
             await super().__call__(scope, self._next_message, self._send_part)
         except BodyTimeout:
             await self._refuse(408, f"The request took longer than {self.body_timeout_s} s to arrive.")
         except Exception:
-            logger.exception(
-                "%s failed on %s: path %s, user %s.",
-                type(self).__qualname__,
-                self._event or "its start",
-                scope.get("path"),
-                getattr(scope.get("user"), "pk", None),
-            )
+            self._log_failure()
             await self._end_after_error()
             raise
         finally:
@@ -102,7 +95,6 @@ class AsyncHttpConsumer(AsyncConsumer):
         """The request is over, answered or not."""
 
     async def dispatch(self, message: Message) -> None:
-        self._event = message.get("type", "")
         await super().dispatch(message)
         if self._is_complete:
             raise StopConsumer

@@ -24,10 +24,6 @@ class AsyncWebsocketConsumer(Connection):
     also after an error, a cancellation or a client that vanished.
     """
 
-    async def dispatch(self, message: Message) -> None:
-        self._event = message.get("type", "")
-        await super().dispatch(message)
-
     async def websocket_connect(self, message: Message) -> None:
         self._is_connected = True
         await self._for_each_group("group_add")
@@ -98,10 +94,6 @@ class AsyncWebsocketConsumer(Connection):
 
 class WebsocketConsumer(Connection, SyncConsumer):
     """One websocket connection, with plain methods that run in a thread and may use the database."""
-
-    async def dispatch(self, message: Message) -> None:  # type: ignore[override]
-        self._event = message.get("type", "")
-        await super().dispatch(message)  # type: ignore[call-arg, arg-type] # bound by SyncToAsync
 
     def websocket_connect(self, message: Message) -> None:
         self._is_connected = True

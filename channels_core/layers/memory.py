@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import time
 from collections import deque
@@ -56,6 +57,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
         self._waiters: dict[str, deque[Waiter]] = {}
         self._next_expiry = float("inf")  # nothing expires before this time
         self._lock = Lock()
+        self._process = os.getpid()
 
     async def send(self, channel: str, message: Message) -> None:
         """
@@ -69,11 +71,13 @@ class InMemoryChannelLayer(BaseChannelLayer):
         if "__asgi_channel__" in message:
             raise AssertionError("The key __asgi_channel__ is reserved: a message cannot have it.")
         self.require_valid_channel_name(channel)
+        self._require_own_process()
         self._put(channel, deepcopy(message), time.time() + self.expiry)
 
     async def receive(self, channel: str) -> Message:
         """Wait for the next message of ``channel``; several readers take turns."""
         self.require_valid_channel_name(channel)
+        self._require_own_process()
         self._purge()
         with self._lock:
             queue = self.channels.setdefault(channel, deque())
@@ -142,6 +146,14 @@ class InMemoryChannelLayer(BaseChannelLayer):
         if skipped:
             drops["channel_full"] += skipped
             logger.warning("A message to the group %s skipped %d full channels.", group, skipped)
+
+    def _require_own_process(self) -> None:
+        """A fork copies the mailboxes: what is put into the copies, nobody reads."""
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                f"This in-memory channel layer belongs to the process {self._process}, and is used in {os.getpid()}. "
+                "Processes reach each other through Redis: see CHANNEL_LAYERS."
+            )
 
     def _put(self, channel: str, message: Message, expires: float) -> None:
         """Hand ``message`` to who waits longest, or keep it."""

@@ -5,6 +5,8 @@ import threading
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth import get_user_model
+from django.db import connections
 
 from channels_core import db
 from channels_core.db import DatabaseSyncToAsync, aclose_old_connections, database_sync_to_async, keep_connections
@@ -133,3 +135,17 @@ def test_work_for_a_thread_without_a_loop_runs_on_that_thread(settings, tidied):
         return await asyncio.create_task(database_sync_to_async(threading.current_thread)())
 
     assert async_to_sync(in_a_task_of_its_own)() is threading.current_thread()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_database_has_no_more_connections_than_the_pool_has_threads(settings):
+    settings.CHANNELS_DATABASE_THREADS = 2
+    wrappers = set()
+
+    def query():
+        get_user_model().objects.exists()
+        wrappers.add(connections["default"])
+
+    await asyncio.gather(*(database_sync_to_async(query)() for _ in range(50)))
+
+    assert 1 <= len(wrappers) <= 2

@@ -429,3 +429,30 @@ async def test_what_is_no_json_text_is_a_value_error(base, frame):
 
     with pytest.raises(ValueError):
         await socket.receive_from()
+
+
+async def test_consumers_may_use_several_layers_each_by_its_alias(settings):
+    backend = {"BACKEND": "channels_core.layers.InMemoryChannelLayer"}
+    settings.CHANNEL_LAYERS = {"default": backend, "other": backend}
+
+    class Elsewhere(AsyncWebsocketConsumer):
+        channel_layer_alias = broadcast_layer_alias = "other"
+        groups = ["a"]
+
+        async def connect(self):
+            await self.subscribe("b")
+            await self.accept()
+
+        async def told(self, event):
+            await self.send(event["text"])
+
+    socket = WebsocketCommunicator(Elsewhere(), "/")
+    await socket.connect()
+
+    await get_channel_layer("default").group_send("a", {"type": "told", "text": "by the default layer"})
+    await broadcast("b", {"by": "the default layer"})
+    await get_channel_layer("other").group_send("a", {"type": "told", "text": "by the other"})
+    assert await socket.receive_from() == "by the other"
+    await broadcast("b", {"by": "the other"}, using="other")
+    assert await socket.receive_json_from() == {"by": "the other"}
+    await socket.disconnect()

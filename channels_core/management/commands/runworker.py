@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ... import DEFAULT_CHANNEL_LAYER
-from ...layers import get_channel_layer
+from ...layers import InMemoryChannelLayer, get_channel_layer
 from ...routing import get_default_application
 from ...worker import Worker
 
@@ -34,6 +34,8 @@ class Command(BaseCommand):
         layer = get_channel_layer(options["layer"])
         if layer is None:
             raise CommandError(f"CHANNEL_LAYERS in the settings has no {options['layer']!r}.")
+        if isinstance(layer, InMemoryChannelLayer):
+            self.stderr.write("This layer is in memory: nothing that other processes send will come to this worker.")
         channels = options["channels"]
         logger.info("Running a worker for the channels %s.", ", ".join(channels))
         self.worker_class(application=get_default_application(), channels=channels, channel_layer=layer).run()
