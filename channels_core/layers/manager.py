@@ -35,11 +35,10 @@ class ChannelLayerManager:
 
     def make_test_backend(self, name: str) -> Any:
         """A new layer of the alias ``name``, from its ``TEST_CONFIG``."""
-        try:
-            config = self.configs[name]["TEST_CONFIG"]
-        except KeyError:
-            raise InvalidChannelLayerError(f"CHANNEL_LAYERS[{name!r}] has no TEST_CONFIG.") from None
-        return self._make_backend(name, config)
+        entry = self.configs[name]
+        if "TEST_CONFIG" not in entry:
+            raise InvalidChannelLayerError(f"CHANNEL_LAYERS[{name!r}] has no TEST_CONFIG.")
+        return self._make_backend(name, entry["TEST_CONFIG"])
 
     def set(self, key: str, layer: Any) -> Any:
         """Put ``layer`` in the place of the alias ``key``; returns the one that was there, or None."""

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import threading
 
 import pytest
 
 from channels_core.broadcast import broadcast, get_hub
+from channels_core.db import database_sync_to_async
 from channels_core.exceptions import AcceptConnection, DenyConnection, InvalidChannelLayerError, StopConsumer
 from channels_core.generic.websocket import (
     AsyncJsonWebsocketConsumer,
@@ -456,3 +458,29 @@ async def test_consumers_may_use_several_layers_each_by_its_alias(settings):
     await broadcast("b", {"by": "the other"}, using="other")
     assert await socket.receive_json_from() == {"by": "the other"}
     await socket.disconnect()
+
+
+async def test_the_database_work_of_several_sockets_overlaps(settings):
+    """Shown by a barrier that only as many handlers at the same time can pass."""
+    settings.CHANNELS_DATABASE_THREADS = 3
+    barrier = threading.Barrier(3)
+
+    class Asks(AsyncWebsocketConsumer):
+        async def receive(self, text_data=None, bytes_data=None):
+            await database_sync_to_async(barrier.wait)(5)
+            await self.send("passed")
+
+    class SyncAsks(WebsocketConsumer):
+        def receive(self, text_data=None, bytes_data=None):
+            barrier.wait(5)
+            self.send("passed")
+
+    sockets = [WebsocketCommunicator(consumer(), "/") for consumer in (Asks, Asks, SyncAsks)]
+    for socket in sockets:
+        await socket.connect()
+    for socket in sockets:
+        await socket.send_to("query")
+
+    assert [await socket.receive_from(timeout=5) for socket in sockets] == ["passed"] * 3
+    for socket in sockets:
+        await socket.disconnect()

@@ -82,3 +82,9 @@ def test_a_layer_for_tests_without_a_configuration_is_refused():
 def test_a_configuration_that_cannot_be_is_refused(config):
     with configured(default=config), pytest.raises(InvalidChannelLayerError):
         channel_layers.make_backend("default")
+
+
+@pytest.mark.parametrize("make", ["make_backend", "make_test_backend"])
+def test_a_layer_of_an_unknown_alias_is_a_key_error(make):
+    with override_settings(CHANNEL_LAYERS={}), pytest.raises(KeyError):
+        getattr(ChannelLayerManager(), make)("unknown")
