@@ -126,9 +126,10 @@ class Hub:
             await self.unsubscribe(group, outbox)
             raise
         members = self._members.get(group, {})
-        held, members[outbox] = members.get(outbox), None
-        for message in held or ():
-            outbox.write(message)
+        if outbox in members:  # it has not left meanwhile
+            held, members[outbox] = members[outbox], None
+            for message in held or ():
+                outbox.write(message)
 
     def tell(self, group: str, event: Event) -> None:
         """Write ``event`` to the sockets of this process only."""
@@ -154,9 +155,16 @@ class Hub:
                 self._listening.add(group)
             elif not wanted and group in self._listening:
                 self._listening.discard(group)
-                await self.layer.group_discard(_layer_group(group), self._channel)
+                await self._discard(group)
             if not self._listening and not self._members:
                 await self._rest()
+
+    async def _discard(self, group: str) -> None:
+        try:
+            await self.layer.group_discard(_layer_group(group), self._channel)
+        except Exception:
+            # Whoever leaves has left; what still comes for the group finds no member.
+            logger.warning("The channel layer did not take our leave of %s.", group, exc_info=True)
 
     async def _listen(self) -> str:
         """The channel of this hub, with somebody who reads it."""

@@ -155,6 +155,30 @@ async def test_a_block_that_raises_ends_the_subscription(subscribe):
     assert socket.has_nothing()
 
 
+async def test_who_leaves_within_the_block_has_left(subscribe):
+    witness, socket = await subscribe("a"), Socket()
+
+    async with get_hub().subscribing("a", socket.outbox):
+        await get_hub().unsubscribe("a", socket.outbox)
+    await broadcast("a", {"n": 1})
+
+    await witness.next()
+    assert socket.has_nothing()
+
+
+async def test_a_layer_that_fails_does_not_keep_anybody_from_leaving(site, subscribe, monkeypatch, caplog):
+    socket = await subscribe("a")
+
+    async def group_discard(group, channel):
+        raise OSError("the line is cut")
+
+    monkeypatch.setattr(site, "group_discard", group_discard, raising=False)
+    await get_hub().unsubscribe("a", socket.outbox)
+
+    assert get_hub()._members == {}
+    assert "did not take our leave" in caplog.text
+
+
 async def test_when_everybody_has_left_no_task_and_no_channel_stays(site, subscribe, backend):
     tasks = len(asyncio.all_tasks())
     socket = Socket()
