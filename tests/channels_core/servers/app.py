@@ -17,8 +17,9 @@ from channels_core.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 def note(consumer, code):
     """One line for each connection that ended; written at once, so that it survives what follows."""
+    test = consumer.scope["query_string"].decode()
     with Path(os.environ["NOTES"]).open("a") as notes:
-        notes.write(f"{type(consumer).__name__} {code}\n")
+        notes.write(f"{test} {type(consumer).__name__} {code}\n")
 
 
 class Talk(AsyncWebsocketConsumer):

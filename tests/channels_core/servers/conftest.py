@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -33,6 +32,7 @@ class Site(Server):
         self.notes = self.directory / "notes"
         self.redis_url = redis_url
         self.prefix = uuid4().hex
+        self.test = uuid4().hex  # whose notes are looked at: those of the test before may come late
 
     def command(self) -> list[str]:
         return COMMANDS[self.kind](str(self.port))
@@ -46,16 +46,14 @@ class Site(Server):
             "NOTES": str(self.notes),
         }
 
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}"
+    def at(self, path: str) -> str:
+        """The address of a consumer, for this test."""
+        return f"ws://127.0.0.1:{self.port}/{path}/?{self.test}"
 
     def noted(self) -> list[str]:
-        """What is known of connections that ended."""
-        return self.notes.read_text().split("\n")[:-1] if self.notes.exists() else []
-
-    def forget(self) -> None:
-        Path(self.notes).unlink(missing_ok=True)
+        """What is known of connections of this test that ended."""
+        lines = self.notes.read_text().split("\n")[:-1] if self.notes.exists() else []
+        return [line.removeprefix(f"{self.test} ") for line in lines if line.startswith(self.test)]
 
     def wait_for_notes(self, count: int) -> list[str]:
         """All notes, as soon as there are so many."""
@@ -75,5 +73,5 @@ def running_site(request, redis_server):
 @pytest.fixture
 def site(running_site):
     """That server, with a clean page for notes."""
-    running_site.forget()
+    running_site.test = uuid4().hex
     return running_site

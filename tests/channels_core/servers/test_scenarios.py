@@ -26,20 +26,20 @@ async def hear_close(tab):
 
 @both
 async def test_text_and_bytes_go_both_ways(site, path):
-    async with connect(f"{site.url}/{path}/") as tab:
+    async with connect(site.at(path)) as tab:
         for frame in ("Grüße 👋", b"\x00\xff", "x" * 60_000):
             await tab.send(frame)
             assert await hear(tab) == frame
 
 
 async def test_a_subprotocol_is_agreed_on(site):
-    async with connect(f"{site.url}/talk/", subprotocols=["other", "chat"]) as tab:
+    async with connect(site.at("talk"), subprotocols=["other", "chat"]) as tab:
         assert tab.subprotocol == "chat"
 
 
 @both
 async def test_a_close_carries_code_and_reason_and_nothing_follows_it(site, path):
-    async with connect(f"{site.url}/{path}/") as tab:
+    async with connect(site.at(path)) as tab:
         await tab.send("close:4321:enough")
         assert await hear_close(tab) == (4321, "enough")
 
@@ -49,14 +49,14 @@ async def test_a_close_carries_code_and_reason_and_nothing_follows_it(site, path
 
 @pytest.mark.parametrize("code", [1009, 1012, 1013])
 async def test_the_codes_of_the_protocol_itself_arrive(site, code):
-    async with connect(f"{site.url}/talk/") as tab:
+    async with connect(site.at("talk")) as tab:
         await tab.send(f"close:{code}:why")
         assert await hear_close(tab) == (code, "why")
 
 
 @both
 async def test_an_error_in_a_handler_closes_with_1011(site, path):
-    async with connect(f"{site.url}/{path}/") as tab:
+    async with connect(site.at(path)) as tab:
         await tab.send("fail")
         code, _ = await hear_close(tab)
 
@@ -67,7 +67,7 @@ async def test_an_error_in_a_handler_closes_with_1011(site, path):
 
 @both
 async def test_a_client_that_leaves_is_noted_once_with_its_code(site, path):
-    async with connect(f"{site.url}/{path}/") as tab:
+    async with connect(site.at(path)) as tab:
         await tab.close(4001)
 
     [note] = await asyncio.to_thread(site.wait_for_notes, 1)
@@ -76,7 +76,7 @@ async def test_a_client_that_leaves_is_noted_once_with_its_code(site, path):
 
 @both
 async def test_a_client_that_vanishes_without_a_word_is_noted_once(site, path):
-    tab = await connect(f"{site.url}/{path}/")
+    tab = await connect(site.at(path))
     await tab.send("hello")
     await hear(tab)
 
@@ -88,7 +88,7 @@ async def test_a_client_that_vanishes_without_a_word_is_noted_once(site, path):
 
 async def test_a_refused_handshake_is_a_403_and_noted_once(site):
     with pytest.raises(InvalidStatus) as refused:
-        await connect(f"{site.url}/refuse/")
+        await connect(site.at("refuse"))
 
     assert refused.value.response.status_code == 403
     assert len(await asyncio.to_thread(site.wait_for_notes, 1)) == 1
@@ -96,7 +96,7 @@ async def test_a_refused_handshake_is_a_403_and_noted_once(site):
 
 async def test_an_error_before_the_accept_is_a_500_and_cleaned_up(site):
     with pytest.raises(InvalidStatus) as refused:
-        await connect(f"{site.url}/fail/")
+        await connect(site.at("fail"))
 
     assert refused.value.response.status_code == 500
     assert await asyncio.to_thread(site.wait_for_notes, 1) == ["FailAtOnce 1011"]
@@ -104,13 +104,13 @@ async def test_an_error_before_the_accept_is_a_500_and_cleaned_up(site):
 
 async def test_an_address_without_a_route_is_refused(site):
     with pytest.raises(InvalidStatus) as refused:
-        await connect(f"{site.url}/nowhere/")
+        await connect(site.at("nowhere"))
 
     assert refused.value.response.status_code == 403
 
 
 async def test_what_is_broadcast_reaches_everybody_in_every_process(site):
-    sockets = [await connect(f"{site.url}/talk/") for _ in range(8)]
+    sockets = [await connect(site.at("talk")) for _ in range(8)]
     for tab in sockets:  # an answer means that it is subscribed
         await tab.send("here")
         assert await hear(tab) == "here"
@@ -123,7 +123,7 @@ async def test_what_is_broadcast_reaches_everybody_in_every_process(site):
 
 
 async def test_a_group_reaches_asynchronous_and_synchronous_consumers(site):
-    sockets = [await connect(f"{site.url}/{path}/") for path in ("talk", "sync") * 3]
+    sockets = [await connect(site.at(path)) for path in ("talk", "sync") * 3]
     for tab in sockets:
         await tab.send("here")
         assert await hear(tab) == "here"
@@ -141,8 +141,8 @@ async def test_a_client_that_does_not_read_is_closed_with_1013_and_the_others_mi
     """Its own buffers fill, then those of the two systems, then its outbox."""
     small = socket.create_connection(("127.0.0.1", site.port))
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
-    slow = await connect(f"{site.url}/talk/", sock=small, max_queue=1, ping_interval=None, compression=None)
-    quick = [await connect(f"{site.url}/talk/") for _ in range(2)]
+    slow = await connect(site.at("talk"), sock=small, max_queue=1, ping_interval=None, compression=None)
+    quick = [await connect(site.at("talk")) for _ in range(2)]
     for tab in (slow, *quick):
         await tab.send("here")
         assert await hear(tab) == "here"
@@ -168,7 +168,7 @@ async def test_a_server_that_stops_lets_every_connection_end_once(running_site, 
     site = Site(running_site.kind, redis_server.url)
     site.start()
     try:
-        sockets = [await connect(f"{site.url}/{path}/") for path in ("talk", "sync") * 2]
+        sockets = [await connect(site.at(path)) for path in ("talk", "sync") * 2]
         for tab in sockets:
             await tab.send("here")
             await hear(tab)
