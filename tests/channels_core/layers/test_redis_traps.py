@@ -11,6 +11,8 @@ from channels_core.layers import channel_layers
 from channels_core.testing import WebsocketCommunicator
 from tests.servers import wait_until
 
+pytestmark = pytest.mark.needs("uses_redis")
+
 
 class Member(AsyncWebsocketConsumer):
     """Hears the group ``a`` of the layer, and what is broadcast to ``b``; fails when it is told to."""
@@ -29,9 +31,7 @@ class Member(AsyncWebsocketConsumer):
 
 
 @pytest.fixture
-async def site(make_layer, backend):
-    if not backend.uses_redis:
-        pytest.skip("about Redis")
+async def site(make_layer):
     layer = make_layer()
     previous = channel_layers.set("default", layer)
     yield layer
