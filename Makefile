@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-matrix lint format requirements
+.PHONY: help run serve test test-matrix test-compose lint format audit requirements wheels backup restore rename
 
 help: ## List these commands
 	@echo "make <command>, where <command> is one of:"
@@ -24,11 +24,17 @@ run: $(VENV)/requirements.txt ## Install, migrate, seed demo data and serve on h
 	@$(BIN)/python manage.py seed_demo
 	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
+serve: $(VENV)/requirements.txt ## Serve as in production, without Docker (PORT=9000, WORKERS=2 with REDIS_URL)
+	@scripts/serve $(PORT) $(WORKERS)
+
 test: $(VENV)/requirements-dev.txt ## Install what the tests need and run every suite
 	@scripts/test
 
 test-matrix: ## Run the Python tests on each Python (3.11 to 3.13) and Django (5.2, 6.1) that is here
 	@scripts/test-matrix
+
+test-compose: $(VENV)/requirements-dev.txt ## Start the whole system in containers and put it to the test
+	@scripts/test-compose
 
 lint: $(VENV)/requirements-dev.txt ## Check style, formatting and types
 	$(BIN)/ruff check
@@ -38,6 +44,19 @@ lint: $(VENV)/requirements-dev.txt ## Check style, formatting and types
 format: $(VENV)/requirements-dev.txt ## Sort imports, mend what can be mended and format the Python code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+audit: $(VENV)/requirements-dev.txt ## Look up known vulnerabilities of the packages
+	@$(PIP) pip-audit
+	$(BIN)/pip-audit --requirement requirements-dev.txt --disable-pip --no-deps
+
+backup: ## Save database and uploads of the running containers into backups/
+	@scripts/backup
+
+restore: ## Bring back a backup: FILE=backups/....tar.gz
+	@scripts/restore $(FILE)
+
+rename: ## Make it your project: NAME=acme_talk TITLE="Acme Talk"
+	@$(PYTHON) scripts/rename "$$NAME" "$$TITLE" $(if $(FORCE),--force)
 
 requirements: ## Pin the newest packages that pyproject.toml allows (with uv, see docs.astral.sh/uv)
 	uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --no-header -o requirements.txt

@@ -112,12 +112,17 @@ def check_database_threads(app_configs: Apps, **kwargs: Any) -> list[CheckMessag
 def check_workers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Whether a layer that ends at the process is used by several: ``WEB_CONCURRENCY`` is gunicorn's and uvicorn's."""
     workers = os.environ.get("WEB_CONCURRENCY", "")
+    return worker_errors(int(workers)) if workers.isdecimal() else []
+
+
+def worker_errors(workers: int) -> list[CheckMessage]:
+    """What keeps so many processes from sharing the channel layers."""
     layers = getattr(settings, "CHANNEL_LAYERS", {})
-    if not workers.isdecimal() or int(workers) < 2 or not isinstance(layers, dict):
+    if workers < 2 or not isinstance(layers, dict):
         return []
     return [
         Error(
-            f"WEB_CONCURRENCY is {workers}, but CHANNEL_LAYERS[{alias!r}] is in memory: "
+            f"There are to be {workers} workers, but CHANNEL_LAYERS[{alias!r}] is in memory: "
             "people on different workers would not hear each other.",
             hint="Use a Redis layer, or set WEB_CONCURRENCY=1.",
             id="channels_core.E006",

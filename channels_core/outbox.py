@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Coroutine, Generator
 from functools import partial
 from typing import Any
 
-from .drops import drops
+from .meters import drops, meters
 from .types import Message, Send
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,9 @@ class Outbox:
             drops["after_close"] += 1
             logger.debug("Dropped a %s after the close of its connection.", message["type"])
             return False
-        if message["type"] == "websocket.accept":
+        if message["type"] == "websocket.send":
+            meters.sent += 1
+        elif message["type"] == "websocket.accept":
             self.is_accepted = True
         elif message["type"] == "websocket.close":
             self.is_open = False

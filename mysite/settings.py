@@ -8,27 +8,29 @@ read when it is there.
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"  # what a running project writes: the SQLite database
+from mysite import environment, logs
 
-env = environ.Env()
-env_file = Path(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
-if env_file.exists():
-    env.read_env(env_file)
+BASE_DIR = environment.BASE_DIR
+VAR_DIR = BASE_DIR / "var"  # what a running project writes: the SQLite database, a secret, uploads
+
+env = environment.read()
 
 # --- Where and how it runs -----------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=True)
 
 DEVELOPMENT_SECRET = "django-insecure-for-development-only"
-SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_SECRET)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    secret_key_file = env.str("SECRET_KEY_FILE", default="")
+    SECRET_KEY = environment.kept_secret(BASE_DIR / secret_key_file) if secret_key_file else DEVELOPMENT_SECRET
 if not DEBUG and (SECRET_KEY == DEVELOPMENT_SECRET or len(SECRET_KEY) < 50):
     raise ImproperlyConfigured(
         "With DEBUG=0, SECRET_KEY must be a secret of at least 50 characters. Make one with: "
-        "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        "python -c 'import secrets; print(secrets.token_urlsafe(50))'; "
+        "or name a file in SECRET_KEY_FILE, in which one is made and kept."
     )
 
 SITE_NAME = env.str("SITE_NAME", default="Parley")
@@ -42,6 +44,11 @@ is_local = DEBUG or site.hostname in LOCAL_HOSTS
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=list(dict.fromkeys([site.hostname, *(LOCAL_HOSTS if is_local else [])]))
 )
+if not DEBUG and "*" in ALLOWED_HOSTS:
+    raise ImproperlyConfigured(
+        "With DEBUG=0, ALLOWED_HOSTS must not be *: anybody could have pages and mail point to a host of theirs. "
+        f"Name your hosts, separated by commas, or leave it out to allow that of SITE_URL, {site.hostname}."
+    )
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[f"{site.scheme}://{site.netloc}"])
 
 # --- What it is made of --------------------------------------------------------------------------
@@ -57,11 +64,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "csp",
+    "mysite",  # its commands
 ]
 
 MIDDLEWARE = [
+    "mysite.health.middleware",  # first: its answers depend on nothing below
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "mysite.static.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -108,6 +118,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
+if password_file := env.str("DATABASE_PASSWORD_FILE", default=""):
+    DATABASES["default"]["PASSWORD"] = Path(password_file).read_text().strip()
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -127,6 +140,13 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [REDIS_URL], "prefix": REDIS_PREFIX} if REDIS_URL else {},
     }
 }
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
+if not DEBUG and WEB_CONCURRENCY > 1 and CHANNEL_LAYER_BACKEND.endswith(".InMemoryChannelLayer"):
+    raise ImproperlyConfigured(
+        f"WEB_CONCURRENCY={WEB_CONCURRENCY} asks for several processes, but without REDIS_URL events stay inside "
+        "one: people on different processes would not hear each other. Set REDIS_URL=redis://localhost:6379/0, "
+        "or WEB_CONCURRENCY=1."
+    )
 # Database work of one process runs on this many threads, each with a connection of its own.
 CHANNELS_DATABASE_THREADS = env.int("CHANNELS_DATABASE_THREADS", default=4)
 
@@ -164,6 +184,8 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_URL = "media/"
+MEDIA_ROOT = VAR_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -176,10 +198,20 @@ STORAGES = {
 # --- Security ------------------------------------------------------------------------------------
 
 secure = site.scheme == "https"
+# Names of their own: browsers give cookies to every port of a host, and there may be another site on it.
+SESSION_COOKIE_NAME = "mysite_sessionid"
+CSRF_COOKIE_NAME = "mysite_csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = secure
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if secure else 0
+SECURE_SSL_REDIRECT = secure
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31536000) if secure else 0
+# HSTS is not told for subdomains, nor to the browsers' preload lists: they may be somebody else's to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    feature: []
+    for feature in ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "serial", "usb")
+}
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -196,15 +228,11 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- Logs ----------------------------------------------------------------------------------------
+# --- What it tells -------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "loggers": {
-        "channels_core": {"handlers": ["console"], "level": "INFO"},
-        "chat": {"handlers": ["console"], "level": "INFO"},
-    },
-}
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="plain")
+if LOG_FORMAT not in logs.FORMATS:
+    raise ImproperlyConfigured(f"LOG_FORMAT must be one of {', '.join(logs.FORMATS)}, but is {LOG_FORMAT!r}.")
+LOGGING = logs.config(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO").upper())

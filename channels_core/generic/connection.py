@@ -15,6 +15,7 @@ from ..consumer import AsyncConsumer
 from ..db import is_tidying_due
 from ..exceptions import InvalidChannelLayerError
 from ..layers.patience import patiently
+from ..meters import meters
 from ..outbox import Outbox
 from ..types import Message, Receive, Scope, Send
 
@@ -46,6 +47,8 @@ class Connection(AsyncConsumer):
         self._is_connected = False  # from the first event of the client to the clean-up
         is_tidying_due.set(False)  # what was queried before is not ours
         context = contextvars.copy_context()
+        meters.opened += 1
+        meters.connections += 1
         try:
             await super().__call__(scope, receive, self._outbox.send)
         except Exception:
@@ -57,6 +60,7 @@ class Connection(AsyncConsumer):
                 # A synchronous handler that is cancelled leaves its thread's executor in this context, and
                 # what is awaited next would be sent there: the clean-up gets the context from before.
                 await asyncio.create_task(self._end(VANISHED), context=context)
+            meters.connections -= 1
 
     async def _end_after_error(self) -> None:
         try:
@@ -82,6 +86,7 @@ class Connection(AsyncConsumer):
         raise NotImplementedError("A connection says how it ends.")
 
     def _receive_arguments(self, message: Message) -> dict[str, Any]:
+        meters.received += 1
         if message.get("text") is not None:
             return {"text_data": message["text"]}
         return {"bytes_data": message.get("bytes")}

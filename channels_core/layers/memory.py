@@ -13,8 +13,8 @@ from copy import deepcopy
 from threading import Lock
 from typing import Any
 
-from ..drops import drops
 from ..exceptions import ChannelFull
+from ..meters import drops
 from ..types import Message
 from .base import BaseChannelLayer
 

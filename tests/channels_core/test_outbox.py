@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from channels_core.drops import drops
+from channels_core.meters import drops
 from channels_core.outbox import Outbox
 
 

@@ -5,6 +5,7 @@ from http.cookies import SimpleCookie
 from importlib import import_module
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.exceptions import SuspiciousOperation
 
@@ -16,6 +17,8 @@ from channels_core.sessions import (
     SessionMiddlewareStack,
 )
 from channels_core.testing import ApplicationCommunicator, WebsocketCommunicator
+
+SESSION = settings.SESSION_COOKIE_NAME
 
 
 def cookie_header(message):
@@ -180,7 +183,7 @@ def application(change, status=200):
 
 async def respond(change, cookie=None, status=200):
     """How the response to a request starts, behind sessions; whatever that raises comes out."""
-    headers = [(b"cookie", f"sessionid={cookie}".encode())] if cookie else []
+    headers = [(b"cookie", f"{SESSION}={cookie}".encode())] if cookie else []
     communicator = ApplicationCommunicator(
         SessionMiddlewareStack(application(change, status)), {"type": "http", "headers": headers}
     )
@@ -213,9 +216,9 @@ async def test_a_changed_session_is_saved_and_its_cookie_set(settings, samesite)
 
     header = cookie_header(await respond(set_name))
 
-    for part in ("sessionid=", "expires=", "Max-Age", "Path=/", "HttpOnly", "Secure", f"SameSite={samesite}"):
+    for part in (f"{SESSION}=", "expires=", "Max-Age", "Path=/", "HttpOnly", "Secure", f"SameSite={samesite}"):
         assert part in header
-    assert await stored(SimpleCookie(header)["sessionid"].value) == {"name": "alice"}
+    assert await stored(SimpleCookie(header)[SESSION].value) == {"name": "alice"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -259,7 +262,7 @@ async def test_a_session_that_nobody_changed_is_not_saved(change):
 async def test_every_response_can_be_made_to_save(settings):
     settings.SESSION_SAVE_EVERY_REQUEST = True
     key = await database_sync_to_async(make_session)(name="bob")
-    assert f"sessionid={key}" in cookie_header(await respond(nothing, cookie=key))
+    assert f"{SESSION}={key}" in cookie_header(await respond(nothing, cookie=key))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -277,7 +280,7 @@ async def test_an_emptied_session_takes_its_row_and_its_cookie_along():
 
     header = cookie_header(await respond(lambda session: session.aflush(), cookie=key))
 
-    assert header.startswith('sessionid=""; expires=Thu, 01 Jan 1970')
+    assert header.startswith(f'{SESSION}=""; expires=Thu, 01 Jan 1970')
     assert await count_sessions() == 0
 
 
@@ -315,7 +318,7 @@ async def test_two_connections_at_once_keep_their_own_sessions():
     for tab in tabs:
         await tab.wait()
 
-    keys = [SimpleCookie(header)["sessionid"].value for header in headers]
+    keys = [SimpleCookie(header)[SESSION].value for header in headers]
     assert [await stored(key) for key in keys] == [{"name": "a"}, {"name": "b"}]
 
 
@@ -324,7 +327,7 @@ async def test_a_nested_session_middleware_leaves_the_session_to_the_outer_one()
     header = cookie_header(
         await run_http(CookieMiddleware(SessionMiddleware(SessionMiddleware(application(set_name)))))
     )
-    assert await stored(SimpleCookie(header)["sessionid"].value) == {"name": "alice"}
+    assert await stored(SimpleCookie(header)[SESSION].value) == {"name": "alice"}
 
 
 async def test_a_session_of_another_kind_in_the_scope_is_left_alone():
@@ -375,7 +378,7 @@ async def test_the_session_is_not_read_for_an_application_that_does_not_ask():
         await send({"type": "http.response.start", "status": 200})
 
     communicator = ApplicationCommunicator(
-        SessionMiddlewareStack(inner), {"type": "http", "headers": [(b"cookie", b"sessionid=" + b"a" * 32)]}
+        SessionMiddlewareStack(inner), {"type": "http", "headers": [(b"cookie", f"{SESSION}={'a' * 32}".encode())]}
     )
     assert "headers" not in await communicator.receive_output()
 
@@ -396,4 +399,4 @@ async def test_a_subclass_chooses_at_which_messages_the_session_is_saved():
     await set_name(wrapper.scope["session"])
     await wrapper.send({"type": "websocket.accept"})
 
-    assert await stored(SimpleCookie(cookie_header(sent[0]))["sessionid"].value) == {"name": "alice"}
+    assert await stored(SimpleCookie(cookie_header(sent[0]))[SESSION].value) == {"name": "alice"}

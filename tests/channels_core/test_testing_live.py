@@ -178,7 +178,7 @@ class SpawnedTests(Conversations, ChannelsLiveServerTestCase):
     start_method = "spawn"
 
 
-@override_settings(ASGI_APPLICATION=SERVED)
+@override_settings(ASGI_APPLICATION=SERVED, STATIC_ROOT="/nothing/has/been/collected")
 class WithoutStaticFilesTests(ChannelsLiveServerTestCase):
     serve_static = False
     host = "127.0.0.1"

@@ -1,4 +1,6 @@
-""".env.example and the settings agree on the variables of the environment."""
+"""
+.env.example agrees with what reads it (the settings, gunicorn, Compose), and docs/configuration.md with it.
+"""
 
 import ast
 import os
@@ -11,22 +13,35 @@ from django.conf import settings
 
 from tests.plugin import ENV_EXAMPLE, variables
 
-NOT_IN_THE_FILE = {"ENV_FILE"}  # names the file itself
+READERS = ("mysite/settings.py", "gunicorn.conf.py")
 
 
 def calls_of_env() -> dict[str, ast.Call]:
-    """Every ``env.<type>("NAME", ...)`` in settings.py, by name."""
-    tree = ast.parse(Path(settings.BASE_DIR, "mysite/settings.py").read_text())
+    """Every ``env.<type>("NAME", ...)``, by name."""
     calls = {}
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name("env")), args=[ast.Constant(value=str(name)), *_]):
-                calls[name] = node
+    for reader in READERS:
+        for node in ast.walk(ast.parse(Path(settings.BASE_DIR, reader).read_text())):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name("env")), args=[ast.Constant(value=str(name)), *_]):
+                    calls[name] = node
     return calls
 
 
+def variables_of_compose() -> set[str]:
+    """What Compose takes from .env itself; ``$$NAME`` is the shell's in a container."""
+    root = Path(settings.BASE_DIR)
+    texts = [file.read_text() for file in (*root.glob("docker-compose*.yml"), *root.glob("deploy/*.yml"))]
+    return set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", "".join(texts)))
+
+
 def test_every_variable_is_explained_and_every_explained_variable_is_read():
-    assert variables() == calls_of_env().keys() - NOT_IN_THE_FILE
+    assert variables() == calls_of_env().keys() | variables_of_compose()
+
+
+def test_the_page_on_configuration_has_every_variable():
+    page = Path(settings.BASE_DIR, "docs/configuration.md").read_text()
+
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == variables() | {"ENV_FILE"}
 
 
 def test_a_line_that_is_commented_out_shows_the_default():

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from channels_core.drops import drops
 from channels_core.exceptions import ChannelFull
 from channels_core.layers import InMemoryChannelLayer
+from channels_core.meters import drops
 
 HELLO = {"type": "greeting"}
 

@@ -1,0 +1,43 @@
+"""
+gunicorn's worker for this runtime: ``gunicorn mysite.asgi:application -k channels_core.servers.gunicorn.Worker``.
+
+Give it at least 15 s of ``graceful_timeout``: what a drain takes at most (see ``channels_core.servers.uvicorn``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from gunicorn.arbiter import Arbiter
+from uvicorn_worker import UvicornWorker
+
+from ..checks import worker_errors
+from .uvicorn import DEFAULTS, Server
+
+
+class Worker(UvicornWorker):
+    """A process that serves with uvicorn."""
+
+    CONFIG_KWARGS = DEFAULTS
+
+    def load_wsgi(self) -> None:
+        """Load the application; wrong settings, or layers that workers cannot share, stop the whole server."""
+        try:
+            super().load_wsgi()
+            for error in worker_errors(self.cfg.workers):
+                raise ImproperlyConfigured(f"{error.msg} {error.hint}")
+        except ImproperlyConfigured as error:
+            self.log.error("Wrong settings: %s", error)
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = Server(self.config)
+        # What gunicorn sends for a quick end.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGINT, None)
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
