@@ -8,7 +8,6 @@ own, so that none disturbs another.
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -19,6 +18,7 @@ from django.db import connection
 from playwright.sync_api import BrowserContext, ConsoleMessage, expect
 
 from chat.models import Room, User
+from tests.browser import launch_args
 from tests.e2e.site import Line, Site
 from tests.e2e.window import Window
 from tests.people import make_person, make_room, session_key
@@ -27,7 +27,6 @@ from tests.servers import RedisServer
 # Playwright keeps an event loop running in this thread, so Django takes the tests for asynchronous code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
-CHROMIUMS = ("chromium", "google-chrome", "chromium-browser")
 # Chromium reports, where no page can catch it, a cross-fade to a page that is left before its style has come.
 LEFT_EARLY = "ViewTransition opt-in disabled"
 serial = count(1)
@@ -122,12 +121,7 @@ def logs(request: pytest.FixtureRequest, sites: list[Site]) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
-    """The system's Chromium, else the one that `playwright install chromium` brings."""
-    installed = next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    chosen = {"executable_path": installed} if installed else {}
-    # Chromium's sandbox refuses to work for root.
-    sandbox = {"args": ["--no-sandbox"]} if os.geteuid() == 0 else {}
-    return chosen | sandbox | browser_type_launch_args
+    return launch_args() | browser_type_launch_args
 
 
 @pytest.fixture(autouse=True)
