@@ -49,6 +49,9 @@ audit: $(VENV)/requirements-dev.txt ## Look up known vulnerabilities of the pack
 	@$(PIP) pip-audit
 	$(BIN)/pip-audit --requirement requirements-dev.txt --disable-pip --no-deps
 
+wheels: ## Fetch every package into wheels/, so that the image can be built offline
+	docker build --target wheels --output wheels .
+
 backup: ## Save database and uploads of the running containers into backups/
 	@scripts/backup
 

@@ -1,6 +1,7 @@
 """The production server; `gunicorn` alone reads this and starts it. Variables: see .env.example."""
 
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -28,6 +29,9 @@ try:
     logconfig_dict = logs.config(env.str("LOG_FORMAT", default="plain"), env.str("LOG_LEVEL", default="INFO").upper())
 except ImproperlyConfigured as error:
     sys.exit(f"Wrong settings: {error}")
+
+# Each socket is an open file, and the soft limit is often 1024.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 # Where workers share their metrics; before the first of them loads prometheus-client.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:

@@ -69,6 +69,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "mysite.health.middleware",  # first: its answers depend on nothing below
+    "mysite.threads.middleware",
     "django.middleware.security.SecurityMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "mysite.static.StaticFilesMiddleware",
@@ -118,8 +119,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
-if password_file := env.str("DATABASE_PASSWORD_FILE", default=""):
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,  # seconds
+        "tcp_user_timeout": 15_000,  # milliseconds after which a server that has vanished is given up
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+password_file = env.str("DATABASE_PASSWORD_FILE", default="")
+if password_file and not DATABASES["default"].get("PASSWORD"):
     DATABASES["default"]["PASSWORD"] = Path(password_file).read_text().strip()
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -147,8 +153,10 @@ if not DEBUG and WEB_CONCURRENCY > 1 and CHANNEL_LAYER_BACKEND.endswith(".InMemo
         "one: people on different processes would not hear each other. Set REDIS_URL=redis://localhost:6379/0, "
         "or WEB_CONCURRENCY=1."
     )
-# Database work of one process runs on this many threads, each with a connection of its own.
+# Database work for sockets runs on this many threads of a process, each with a connection of its own,
 CHANNELS_DATABASE_THREADS = env.int("CHANNELS_DATABASE_THREADS", default=4)
+# and pages are made on so many, with one each too.
+HTTP_CONCURRENCY = env.int("HTTP_CONCURRENCY", default=8)
 
 CHAT_BEAT_INTERVAL = env.float("CHAT_BEAT_INTERVAL", default=25.0)  # seconds
 

@@ -178,7 +178,7 @@ class SpawnedTests(Conversations, ChannelsLiveServerTestCase):
     start_method = "spawn"
 
 
-@override_settings(ASGI_APPLICATION=SERVED, STATIC_ROOT="/nothing/has/been/collected")
+@override_settings(ASGI_APPLICATION=SERVED, STATIC_ROOT=str(Path(__file__).parent))
 class WithoutStaticFilesTests(ChannelsLiveServerTestCase):
     serve_static = False
     host = "127.0.0.1"

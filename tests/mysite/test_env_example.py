@@ -38,6 +38,13 @@ def test_every_variable_is_explained_and_every_explained_variable_is_read():
     assert variables() == calls_of_env().keys() | variables_of_compose()
 
 
+def test_compose_hands_on_what_the_application_reads():
+    compose = Path(settings.BASE_DIR, "docker-compose.yml").read_text()
+    handed_on = set(re.findall(r"^ {4}([A-Z_]+):", compose, re.MULTILINE))
+
+    assert calls_of_env().keys() - {"BIND", "DEBUG", "SECRET_KEY_FILE"} <= handed_on  # which the image sets
+
+
 def test_the_page_on_configuration_has_every_variable():
     page = Path(settings.BASE_DIR, "docs/configuration.md").read_text()
 

@@ -1,0 +1,34 @@
+"""Threads for pages: a few for all requests, instead of one for each."""
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.decorators import async_only_middleware
+
+
+@async_only_middleware
+def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """
+    Have pages made on ``HTTP_CONCURRENCY`` threads, which keep their database connections.
+
+    By itself Django gives each request under ASGI a thread of its own, and with it a connection, which is
+    closed some time after the thread has gone: everybody who comes back after a restart would ask the
+    database for one at the same moment. Here a request is sent to the thread with the shortest queue.
+    """
+    # asgiref has one thread for each such object, and looks up the one that is current for a task.
+    queues = {ThreadSensitiveContext(): 0 for _ in range(settings.HTTP_CONCURRENCY)}
+
+    async def on_a_shared_thread(request: HttpRequest) -> Any:
+        thread = min(queues, key=queues.__getitem__)
+        queues[thread] += 1
+        # Not taken back: the response is closed on this thread, too, at the end of the request's task.
+        SyncToAsync.thread_sensitive_context.set(thread)
+        try:
+            return await get_response(request)
+        finally:
+            queues[thread] -= 1
+
+    return on_a_shared_thread
