@@ -66,5 +66,8 @@ ENV DEBUG=0 BIND=0.0.0.0:8000 SECRET_KEY_FILE=/app/var/secret_key PYTHONDONTWRIT
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=60s --start-interval=1s \
-    CMD ["python", "-c", "from http.client import HTTPConnection as Line; line = Line('127.0.0.1', 8000, timeout=4); line.request('GET', '/readyz'); raise SystemExit(line.getresponse().status != 200)"]
+    CMD python -c "from http.client import HTTPConnection as Line; \
+        line = Line('127.0.0.1', 8000, timeout=4); \
+        line.request('GET', '/readyz'); \
+        raise SystemExit(line.getresponse().status != 200)"
 CMD ["gunicorn"]

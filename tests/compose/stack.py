@@ -27,14 +27,17 @@ class Stack:
         self.port = free_port()
         self.url = environment.get("SITE_URL", f"http://localhost:{self.port}")
         own = {name: value for name, value in os.environ.items() if name not in variables() | {"ENV_FILE"}}
-        self.environment = own | {
-            "COMPOSE_ENV_FILES": os.devnull,  # whatever .env says here
-            "COMPOSE_PROJECT_NAME": f"tests-{uuid4().hex[:8]}",
-            "COMPOSE_FILE": ":".join(("docker-compose.yml", *files)),
-            "HTTP_PORT": str(self.port),
-            "METRICS_TOKEN": TOKEN,
-            **environment,
-        }
+        self.environment = (
+            own
+            | {
+                "COMPOSE_ENV_FILES": os.devnull,  # whatever .env says here
+                "COMPOSE_PROJECT_NAME": f"tests-{uuid4().hex[:8]}",
+                "COMPOSE_FILE": ":".join(("docker-compose.yml", *files)),
+                "HTTP_PORT": str(self.port),
+                "METRICS_TOKEN": TOKEN,
+                **environment,
+            }
+        )
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a program in this project's environment; what it prints. AssertionError with all it said if it fails."""
