@@ -100,6 +100,18 @@ def test_without_redis_it_is_degraded_and_goes_on(stack: Stack):
     assert (ready.status, ready.json()["status"], ready.json()["redis"]) == (200, "degraded", "down")
 
 
+def test_while_nobody_serves_a_page_says_so_and_tries_again(stack: Stack):
+    stack.compose("stop", "web")
+    try:
+        page = Client(stack.url).get("/rooms/")
+    finally:
+        stack.up("--scale", "web=3")
+
+    assert page.status in (502, 503)
+    assert page.headers["Retry-After"] == "5"
+    assert "tries again by itself" in page.text
+
+
 @pytest.mark.parametrize("restart", ["recreate", "reload"])
 def test_a_restart_under_load_closes_in_peace_and_keeps_what_it_acknowledged(stack: Stack, restart: str):
     """Every socket is told 1012, comes back within seconds, and what was acknowledged is there, once."""
