@@ -45,9 +45,10 @@ format: $(VENV)/requirements-dev.txt ## Sort imports, mend what can be mended an
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-audit: $(VENV)/requirements-dev.txt ## Look up known vulnerabilities of the packages
-	@$(PIP) pip-audit
-	$(BIN)/pip-audit --requirement requirements-dev.txt --disable-pip --no-deps
+audit: ## Look up known vulnerabilities of the packages
+	@scripts/make-venv $(PYTHON) .matrix/audit
+	@.matrix/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.matrix/audit/bin/pip-audit --requirement requirements-dev.txt --disable-pip --no-deps
 
 wheels: ## Fetch every package into wheels/, so that the image can be built offline
 	docker build --target wheels --output wheels .
