@@ -42,8 +42,8 @@ lint: $(VENV)/requirements-dev.txt ## Check style, formatting and types
 	$(BIN)/mypy
 
 format: $(VENV)/requirements-dev.txt ## Sort imports, mend what can be mended and format the Python code
-	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
 
 audit: ## Look up known vulnerabilities of the packages
 	@scripts/make-venv $(PYTHON) .matrix/audit
