@@ -1,5 +1,6 @@
 """Threads for pages: a few for all requests, instead of one for each."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +19,17 @@ def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
     closed some time after the thread has gone: everybody who comes back after a restart would ask the
     database for one at the same moment. Here a request is sent to the thread with the shortest queue.
     """
-    # asgiref has one thread for each such object, and looks up the one that is current for a task.
-    queues = {ThreadSensitiveContext(): 0 for _ in range(settings.HTTP_CONCURRENCY)}
+    count = settings.HTTP_CONCURRENCY
+    queues: dict[ThreadSensitiveContext, int] = {}
+    process = 0
 
     async def on_a_shared_thread(request: HttpRequest) -> Any:
+        nonlocal process
+        if process != os.getpid():  # threads do not survive a fork
+            process = os.getpid()
+            queues.clear()
+            # asgiref has one thread for each such object, and looks up the one that is current for a task.
+            queues.update({ThreadSensitiveContext(): 0 for _ in range(count)})
         thread = min(queues, key=queues.__getitem__)
         queues[thread] += 1
         # Not taken back: the response is closed on this thread, too, at the end of the request's task.
