@@ -12,6 +12,7 @@ from channels_core.generic.websocket import AsyncJsonWebsocketConsumer
 
 from . import events, queries, services
 from .events import CloseCode
+from .journal import get_journal
 from .models import Message, Room, User
 from .presence import get_presence
 from .pulse import get_pulse
@@ -106,10 +107,7 @@ class RoomConsumer(ChatConsumer):
 
     async def post(self, frame: Frame) -> Message:
         draft = services.Draft(self.room.pk, self.user.pk, _uuid(frame, "client_id"), _text(frame, "text"))
-        [outcome] = await database_sync_to_async(services.post_messages)([draft])
-        if isinstance(outcome, ValidationError):
-            raise outcome
-        return outcome
+        return await get_journal().post(draft)
 
     async def history(self, frame: Frame) -> queries.Page:
         before = _number(frame, "before", MAX_SEQ) if "before" in frame else None

@@ -107,15 +107,16 @@ def reply(ref: str | int, **answer: Any) -> Event:
     return {"type": "reply", "ref": ref, "ok": True, **answer}
 
 
-def refused(ref: str | int, code: str, detail: str, field: str | None = None) -> Event:
-    """An answer that says what was wrong; the connection lives on."""
-    error = {"code": code, "detail": detail} | ({"field": field} if field else {})
+def refused(ref: str | int, code: str, detail: str, **more: Any) -> Event:
+    """An answer that says what was wrong; the connection lives on. ``more``: ``field``, ``retry_after`` in seconds."""
+    error = {"code": code, "detail": detail} | {name: value for name, value in more.items() if value is not None}
     return {"type": "reply", "ref": ref, "ok": False, "error": error}
 
 
 def refused_by(ref: str | int, error: ValidationError) -> Event:
     """The refusal that a service raised, for the wire."""
-    return refused(ref, error.code or "invalid", error.messages[0], getattr(error, "field", None))
+    more = {name: getattr(error, name, None) for name in ("field", "retry_after")}
+    return refused(ref, error.code or "invalid", error.messages[0], **more)
 
 
 def publish_messages(room: Room, after: int, changed: Sequence[Message]) -> None:

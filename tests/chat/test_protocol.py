@@ -94,7 +94,8 @@ def error_codes() -> set[str]:
             case ast.Call(keywords=keywords):
                 yield from (keyword.value for keyword in keywords if keyword.arg == "code")
 
-    return set().union(*(strings_in(f"chat/{name}.py", of_call) for name in ("consumers", "services", "validators")))
+    modules = ("consumers", "journal", "services", "validators")
+    return set().union(*(strings_in(f"chat/{name}.py", of_call) for name in modules))
 
 
 def names_in(value: Any) -> set[str]:
@@ -126,7 +127,8 @@ def test_every_close_code_is_in_the_script_and_on_the_page():
 
 
 def test_every_code_of_a_refusal_is_on_the_page():
-    assert error_codes() == {"unknown_type", "invalid", "empty", "too_long", "archived", "not_a_member"}
+    refusals = {"unknown_type", "invalid", "empty", "too_long", "archived", "not_a_member", "busy", "unavailable"}
+    assert error_codes() == refusals
     assert set(table("Refused")) == error_codes()
 
 
@@ -172,7 +174,7 @@ def test_the_page_names_every_field_of_what_is_told(shape):
 
 
 def test_the_page_names_every_field_of_a_reply():
-    fields = names_in(events.refused(1, "invalid", "Expected …", "before"))
+    fields = names_in(events.refused(1, "invalid", "Expected …", field="before", retry_after=1.0))
 
     for name in fields:
         assert f'"{name}"' in in_page("Told"), name

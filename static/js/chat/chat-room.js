@@ -16,6 +16,7 @@ export class ChatRoom extends HTMLElement {
   #socket;
   #listening;
   #lastRef = 0;
+  #isSending = false;
   #asked = new Map(); // ref -> what to do with the reply; null when the line was lost before it came
 
   /** Who reads this page. */
@@ -44,7 +45,7 @@ export class ChatRoom extends HTMLElement {
   post(text) {
     const draft = { client_id: newUuid(), text, author: this.me, created: new Date().toISOString() };
     this.timeline.draft(draft);
-    this.#send(draft);
+    this.#sendDrafts();
   }
 
   /** Fetches the page before the oldest message; whether it is in the timeline now. */
@@ -54,15 +55,23 @@ export class ChatRoom extends HTMLElement {
     return Boolean(reply?.ok);
   }
 
-  async #send(draft) {
-    const reply = await this.#ask(postMessage(draft));
-    if (!reply) return; // it stays a draft, and is sent again on the next line
-    if (reply.ok) {
-      this.timeline.merge([reply.message]);
-    } else {
-      this.timeline.withdraw(draft);
-      this.#tell("refused", { draft, error: reply.error });
+  /** Sends what is not acknowledged yet, one after the other, so that what has to wait keeps its place. */
+  async #sendDrafts() {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    for (let draft; (draft = this.timeline.drafts[0]); ) {
+      const reply = await this.#ask(postMessage(draft));
+      if (!reply) break; // the next line goes on here
+      if (reply.ok) {
+        this.timeline.merge([reply.message]);
+      } else if (reply.error.retry_after) {
+        await new Promise((resolve) => setTimeout(resolve, reply.error.retry_after * 1000));
+      } else {
+        this.timeline.withdraw(draft);
+        this.#tell("refused", { draft, error: reply.error });
+      }
     }
+    this.#isSending = false;
   }
 
   #ask(frame) {
@@ -99,7 +108,7 @@ export class ChatRoom extends HTMLElement {
     this.dataset.state = detail.state;
     if (detail.state === "online") {
       // The welcome has settled what arrived before the line was lost.
-      for (const draft of this.timeline.drafts) this.#send(draft);
+      this.#sendDrafts();
     } else {
       for (const resolve of this.#asked.values()) resolve(null);
       this.#asked.clear();
