@@ -3,6 +3,7 @@
 import json
 import reprlib
 from typing import Any, NoReturn
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -60,23 +61,37 @@ class RoomConsumer(ChatConsumer):
         self.user = self.scope["user"]
         if not self.user.is_authenticated:
             return await self.refuse(CloseCode.NOT_SIGNED_IN)
+        try:
+            since = self.since()
+        except ValueError:
+            return await self.refuse(CloseCode.MALFORMED)
         slug = self.scope["url_route"]["kwargs"]["slug"]
         room, place = await database_sync_to_async(queries.place_in)(self.user, slug)
         if room is None:
             return await self.refuse(CloseCode.NO_SUCH_ROOM)
         if place is None:
             return await self.refuse(CloseCode.NOT_A_MEMBER)
-        await self.enter(room)
+        await self.enter(room, since)
 
-    async def enter(self, room: Room) -> None:
+    def since(self) -> int | None:
+        """The number of the last change that this reader knows of; ``ValueError`` for what is no such number."""
+        query = parse_qs(self.scope["query_string"].decode("ascii", "replace"), keep_blank_values=True)
+        if "since" not in query:
+            return None
+        [text] = query["since"]
+        if not (text.isascii() and text.isdigit() and int(text) <= MAX_SEQ):
+            raise ValueError(f"Expected a number of a change, but got {text[:40]!r}.")
+        return int(text)
+
+    async def enter(self, room: Room, since: int | None) -> None:
         # Subscribe, then read: what happens in between is held back and follows the welcome, and is
         # harmless where the welcome has it already. In the other order it could be lost.
         async with self.subscribing(events.room_group(room.pk)):
             self.room, self.has_entered = room, True
             get_pulse().enter(room.pk)
             present = await get_presence().track(room.pk, events.person(self.user))
-            page, people = await database_sync_to_async(_welcome)(room, present)
-            await self.send_json(events.welcome(room, page.head, page.messages, page.more, people))
+            page, recovered, people = await database_sync_to_async(_welcome)(room, present, since)
+            await self.send_json(events.welcome(room, page.head, page.messages, page.more, people, recovered=recovered))
 
     async def disconnect(self, code: int) -> None:
         if self.has_entered:
@@ -110,6 +125,9 @@ class RoomConsumer(ChatConsumer):
         return await get_journal().post(draft)
 
     async def history(self, frame: Frame) -> queries.Page:
+        if "since" in frame:
+            since = _number(frame, "since", MAX_SEQ, least=0)
+            return await database_sync_to_async(queries.changes_for)(self.user, self.room, since=since)
         before = _number(frame, "before", MAX_SEQ) if "before" in frame else None
         limit = _number(frame, "limit", events.MAX_PAGE_SIZE) if "limit" in frame else events.PAGE_SIZE
         return await database_sync_to_async(queries.history_for)(self.user, self.room, before=before, limit=limit)
@@ -123,9 +141,10 @@ class NoSuchAddressConsumer(ChatConsumer):
         await self.refuse(CloseCode.NO_SUCH_ROOM)
 
 
-def _welcome(room: Room, present: set[int]) -> tuple[queries.Page, list[User]]:
-    """What the welcome tells, in one visit to the database."""
-    return queries.page_of(room), queries.people(present)
+def _welcome(room: Room, present: set[int], since: int | None) -> tuple[queries.Page, bool, list[User]]:
+    """What the welcome tells, in one visit to the database: all that was missed, or the newest page; never a part."""
+    changes = queries.resumed(room, since) if since is not None else None
+    return changes or queries.page_of(room), changes is not None, queries.people(present)
 
 
 class InvalidField(ValidationError):
@@ -143,11 +162,11 @@ def _text(frame: Frame, field: str) -> str:
     raise InvalidField(field, "a string", value)
 
 
-def _number(frame: Frame, field: str, most: int) -> int:
+def _number(frame: Frame, field: str, most: int, least: int = 1) -> int:
     value = frame[field]
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
-    raise InvalidField(field, f"a whole number from 1 to {most}", value)
+    raise InvalidField(field, f"a whole number from {least} to {most}", value)
 
 
 def _uuid(frame: Frame, field: str) -> UUID:

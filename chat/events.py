@@ -22,6 +22,7 @@ Event = dict[str, Any]
 MAX_FRAME_BYTES = 64 * 1024
 PAGE_SIZE = 50  # messages in a welcome, and in a page of history unless the client asks for another size
 MAX_PAGE_SIZE = 100
+MAX_CHANGES = 500  # messages that somebody who comes back is told one by one; after more they start afresh
 ASKED = ("message.post", "history.get")
 
 
@@ -37,7 +38,7 @@ class CloseCode(IntEnum):
 
 REASONS = {
     CloseCode.TOO_BIG: f"A frame has at most {MAX_FRAME_BYTES:,} bytes.",
-    CloseCode.MALFORMED: "Expected a JSON object with a type and a ref, in a text frame.",
+    CloseCode.MALFORMED: "Expected a JSON object with a type and a ref, in a text frame; since= a number.",
     CloseCode.NOT_SIGNED_IN: "Log in to open this connection.",
     CloseCode.NOT_A_MEMBER: "Only members of this room can listen to it.",
     CloseCode.NO_SUCH_ROOM: "There is no such room.",
@@ -69,8 +70,14 @@ def message(message: Message) -> Event:
     }
 
 
-def welcome(room: Room, head: int, messages: Sequence[Message], more: bool, present: Iterable[User]) -> Event:
-    """The first frame: the newest page and who is here. ``more``: older messages exist."""
+def welcome(
+    room: Room, head: int, messages: Sequence[Message], more: bool, present: Iterable[User], *, recovered: bool
+) -> Event:
+    """
+    The first frame: what has changed since the reader was here (``recovered``), or the newest page; and who is here.
+
+    ``more``: messages older than those of the page exist.
+    """
     return {
         "type": "welcome",
         "room": {
@@ -81,7 +88,7 @@ def welcome(room: Room, head: int, messages: Sequence[Message], more: bool, pres
             "archived": room.archived,
         },
         "head": head,
-        "recovered": False,
+        "recovered": recovered,
         "messages": [message(each) for each in messages],
         "more": more,
         "present": [person(user) for user in present],

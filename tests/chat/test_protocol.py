@@ -22,7 +22,7 @@ MESSAGE = Message(room=ROOM, author=PERSON, client_id=uuid4())
 SHAPES: dict[str, dict[str, Any]] = {
     "person": events.person(PERSON),
     "message": events.message(MESSAGE) | {"author": None},
-    "welcome": events.welcome(ROOM, 0, [], False, []),
+    "welcome": events.welcome(ROOM, 0, [], False, [], recovered=False),
     "messages": events.messages(0, 0, []),
     "presence": events.presence([], [], 0),
     "beat": events.beat(0),
