@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
+from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
 from channels_core.generic.websocket import AsyncJsonWebsocketConsumer
 
@@ -91,6 +92,7 @@ class RoomConsumer(ChatConsumer):
             get_pulse().enter(room.pk)
             present = await get_presence().track(room.pk, events.person(self.user))
             page, recovered, people = await database_sync_to_async(_welcome)(room, present, since)
+            get_hub().start_at(events.room_group(room.pk), page.head)
             await self.send_json(events.welcome(room, page.head, page.messages, page.more, people, recovered=recovered))
 
     async def disconnect(self, code: int) -> None:

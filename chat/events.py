@@ -23,6 +23,7 @@ MAX_FRAME_BYTES = 64 * 1024
 PAGE_SIZE = 50  # messages in a welcome, and in a page of history unless the client asks for another size
 MAX_PAGE_SIZE = 100
 MAX_CHANGES = 500  # messages that somebody who comes back is told one by one; after more they start afresh
+ROOM_GROUPS = "room."  # and the room's key: names of broadcast groups
 ASKED = ("message.post", "history.get")
 
 
@@ -47,7 +48,12 @@ REASONS = {
 
 def room_group(room_id: int) -> str:
     """The broadcast group of everybody who has the room open."""
-    return f"room.{room_id}"
+    return f"{ROOM_GROUPS}{room_id}"
+
+
+def room_of(group: str) -> int:
+    """The room that a broadcast group belongs to."""
+    return int(group.removeprefix(ROOM_GROUPS))
 
 
 def person(user: User) -> Event:
