@@ -24,6 +24,7 @@ from .layers.manager import require_channel_layer
 from .layers.patience import patiently
 from .layers.sync import run_sync
 from .outbox import Outbox
+from .recovery import Positions
 from .types import Message
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,10 @@ logger = logging.getLogger(__name__)
 Event = dict[str, Any]
 
 LAYER_PREFIX = "broadcast."  # of the groups that hubs use on the channel layer
+ECHO = "broadcast.echo"  # the type of what a hub sends itself
 RETRY_S = 1.0
+WATCH_S = 1.0  # between two echoes
+COMPARE_S = 5.0  # between two looks at the heads while nothing seems wrong
 
 
 async def broadcast(
@@ -98,6 +102,8 @@ class Hub:
         self._settling = asyncio.Lock()
         self._channel: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._positions = Positions(self._write, self._hold, _encode)
+        self._echo = asyncio.Event()
 
     async def subscribe(self, group: str, outbox: Outbox) -> None:
         """From now on ``outbox`` gets what is broadcast to ``group``."""
@@ -109,6 +115,7 @@ class Hub:
         members.pop(outbox, None)
         if not members:
             self._members.pop(group, None)
+            self._positions.forget(group)
             await self._settle(group)
 
     @asynccontextmanager
@@ -130,6 +137,11 @@ class Hub:
             held, members[outbox] = members[outbox], None
             for message in held or ():
                 outbox.write(message)
+
+    def start_at(self, group: str, head: int) -> None:
+        """Tell how far the group had come when somebody read it, so that what is lost from then on is noticed."""
+        if group in self._members:
+            self._positions.start_at(group, head)
 
     def tell(self, group: str, event: Event) -> None:
         """Write ``event`` to the sockets of this process only."""
@@ -175,7 +187,7 @@ class Hub:
         prefix = ["hub."] if isinstance(self.layer, InMemoryChannelLayer) else []
         channel: str = await patiently(self.layer.new_channel, *prefix)
         self._channel = channel
-        self._tasks = [_start(self._read(channel))]
+        self._tasks = [_start(self._read(channel)), _start(self._watch(channel))]
         # A layer whose memberships expire hears of us in time.
         if group_expiry := getattr(self.layer, "group_expiry", None):
             self._tasks.append(_start(self._renew(channel, group_expiry / 3)))
@@ -197,7 +209,41 @@ class Hub:
                 logger.exception("The channel layer cannot be read; trying again in %g s.", RETRY_S)
                 await asyncio.sleep(RETRY_S)
             else:
-                self._write(message["group"], message["text"])
+                if message["type"] == ECHO:
+                    self._echo.set()
+                else:
+                    self._positions.take(message["group"], message["text"], message["after"], message["head"])
+
+    async def _watch(self, channel: str) -> None:
+        """
+        Compare heads with the truth: every few seconds, and every second as long as the layer is away.
+
+        Whether it is there shows by an echo that the hub sends itself.
+        """
+        was_heard, compared = True, asyncio.get_running_loop().time()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            is_heard = await self._hears_itself(channel)
+            now = asyncio.get_running_loop().time()
+            if is_heard and was_heard and now - compared < COMPARE_S:
+                continue
+            was_heard, compared = is_heard, now
+            try:
+                await self._positions.compare(list(self._members))
+            except Exception:
+                logger.exception("The heads of groups could not be compared; trying again in %g s.", WATCH_S)
+
+    async def _hears_itself(self, channel: str) -> bool:
+        if isinstance(self.layer, InMemoryChannelLayer):
+            return True
+        self._echo.clear()
+        try:
+            async with asyncio.timeout(WATCH_S):
+                await self.layer.send(channel, {"type": ECHO})
+                await self._echo.wait()
+        except Exception:
+            return False
+        return True
 
     async def _renew(self, channel: str, every_s: float) -> None:
         while True:
@@ -216,6 +262,11 @@ class Hub:
                 outbox.write(message)
             else:
                 held.append(message)
+
+    def _hold(self, group: str, text: str) -> None:
+        for held in self._members.get(group, {}).values():
+            if held is not None:
+                held.append({"type": "websocket.send", "text": text})
 
 
 _names = BaseChannelLayer()

@@ -3,15 +3,18 @@
 import json
 import reprlib
 from typing import Any, NoReturn
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
+from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
 from channels_core.generic.websocket import AsyncJsonWebsocketConsumer
 
 from . import events, queries, services
 from .events import CloseCode
+from .journal import get_journal
 from .models import Message, Room, User
 from .presence import get_presence
 from .pulse import get_pulse
@@ -59,23 +62,38 @@ class RoomConsumer(ChatConsumer):
         self.user = self.scope["user"]
         if not self.user.is_authenticated:
             return await self.refuse(CloseCode.NOT_SIGNED_IN)
+        try:
+            since = self.since()
+        except ValueError:
+            return await self.refuse(CloseCode.MALFORMED)
         slug = self.scope["url_route"]["kwargs"]["slug"]
         room, place = await database_sync_to_async(queries.place_in)(self.user, slug)
         if room is None:
             return await self.refuse(CloseCode.NO_SUCH_ROOM)
         if place is None:
             return await self.refuse(CloseCode.NOT_A_MEMBER)
-        await self.enter(room)
+        await self.enter(room, since)
 
-    async def enter(self, room: Room) -> None:
+    def since(self) -> int | None:
+        """The number of the last change that this reader knows of; ``ValueError`` for what is no such number."""
+        query = parse_qs(self.scope["query_string"].decode("ascii", "replace"), keep_blank_values=True)
+        if "since" not in query:
+            return None
+        [text] = query["since"]
+        if not (text.isascii() and text.isdigit() and int(text) <= MAX_SEQ):
+            raise ValueError(f"Expected a number of a change, but got {text[:40]!r}.")
+        return int(text)
+
+    async def enter(self, room: Room, since: int | None) -> None:
         # Subscribe, then read: what happens in between is held back and follows the welcome, and is
         # harmless where the welcome has it already. In the other order it could be lost.
         async with self.subscribing(events.room_group(room.pk)):
             self.room, self.has_entered = room, True
             get_pulse().enter(room.pk)
             present = await get_presence().track(room.pk, events.person(self.user))
-            page, people = await database_sync_to_async(_welcome)(room, present)
-            await self.send_json(events.welcome(room, page.head, page.messages, page.more, people))
+            page, recovered, people = await database_sync_to_async(_welcome)(room, present, since)
+            get_hub().start_at(events.room_group(room.pk), page.head)
+            await self.send_json(events.welcome(room, page.head, page.messages, page.more, people, recovered=recovered))
 
     async def disconnect(self, code: int) -> None:
         if self.has_entered:
@@ -106,12 +124,12 @@ class RoomConsumer(ChatConsumer):
 
     async def post(self, frame: Frame) -> Message:
         draft = services.Draft(self.room.pk, self.user.pk, _uuid(frame, "client_id"), _text(frame, "text"))
-        [outcome] = await database_sync_to_async(services.post_messages)([draft])
-        if isinstance(outcome, ValidationError):
-            raise outcome
-        return outcome
+        return await get_journal().post(draft)
 
     async def history(self, frame: Frame) -> queries.Page:
+        if "since" in frame:
+            since = _number(frame, "since", MAX_SEQ, least=0)
+            return await database_sync_to_async(queries.changes_for)(self.user, self.room, since=since)
         before = _number(frame, "before", MAX_SEQ) if "before" in frame else None
         limit = _number(frame, "limit", events.MAX_PAGE_SIZE) if "limit" in frame else events.PAGE_SIZE
         return await database_sync_to_async(queries.history_for)(self.user, self.room, before=before, limit=limit)
@@ -125,9 +143,10 @@ class NoSuchAddressConsumer(ChatConsumer):
         await self.refuse(CloseCode.NO_SUCH_ROOM)
 
 
-def _welcome(room: Room, present: set[int]) -> tuple[queries.Page, list[User]]:
-    """What the welcome tells, in one visit to the database."""
-    return queries.page_of(room), queries.people(present)
+def _welcome(room: Room, present: set[int], since: int | None) -> tuple[queries.Page, bool, list[User]]:
+    """What the welcome tells, in one visit to the database: all that was missed, or the newest page; never a part."""
+    changes = queries.resumed(room, since) if since is not None else None
+    return changes or queries.page_of(room), changes is not None, queries.people(present)
 
 
 class InvalidField(ValidationError):
@@ -145,11 +164,11 @@ def _text(frame: Frame, field: str) -> str:
     raise InvalidField(field, "a string", value)
 
 
-def _number(frame: Frame, field: str, most: int) -> int:
+def _number(frame: Frame, field: str, most: int, least: int = 1) -> int:
     value = frame[field]
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
-    raise InvalidField(field, f"a whole number from 1 to {most}", value)
+    raise InvalidField(field, f"a whole number from {least} to {most}", value)
 
 
 def _uuid(frame: Frame, field: str) -> UUID:

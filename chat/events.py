@@ -22,6 +22,8 @@ Event = dict[str, Any]
 MAX_FRAME_BYTES = 64 * 1024
 PAGE_SIZE = 50  # messages in a welcome, and in a page of history unless the client asks for another size
 MAX_PAGE_SIZE = 100
+MAX_CHANGES = 500  # messages that somebody who comes back is told one by one; after more they start afresh
+ROOM_GROUPS = "room."  # and the room's key: names of broadcast groups
 ASKED = ("message.post", "history.get")
 
 
@@ -37,7 +39,7 @@ class CloseCode(IntEnum):
 
 REASONS = {
     CloseCode.TOO_BIG: f"A frame has at most {MAX_FRAME_BYTES:,} bytes.",
-    CloseCode.MALFORMED: "Expected a JSON object with a type and a ref, in a text frame.",
+    CloseCode.MALFORMED: "Expected a JSON object with a type and a ref, in a text frame; since= a number.",
     CloseCode.NOT_SIGNED_IN: "Log in to open this connection.",
     CloseCode.NOT_A_MEMBER: "Only members of this room can listen to it.",
     CloseCode.NO_SUCH_ROOM: "There is no such room.",
@@ -46,7 +48,12 @@ REASONS = {
 
 def room_group(room_id: int) -> str:
     """The broadcast group of everybody who has the room open."""
-    return f"room.{room_id}"
+    return f"{ROOM_GROUPS}{room_id}"
+
+
+def room_of(group: str) -> int:
+    """The room that a broadcast group belongs to."""
+    return int(group.removeprefix(ROOM_GROUPS))
 
 
 def person(user: User) -> Event:
@@ -69,8 +76,14 @@ def message(message: Message) -> Event:
     }
 
 
-def welcome(room: Room, head: int, messages: Sequence[Message], more: bool, present: Iterable[User]) -> Event:
-    """The first frame: the newest page and who is here. ``more``: older messages exist."""
+def welcome(
+    room: Room, head: int, messages: Sequence[Message], more: bool, present: Iterable[User], *, recovered: bool
+) -> Event:
+    """
+    The first frame: what has changed since the reader was here (``recovered``), or the newest page; and who is here.
+
+    ``more``: messages older than those of the page exist.
+    """
     return {
         "type": "welcome",
         "room": {
@@ -81,7 +94,7 @@ def welcome(room: Room, head: int, messages: Sequence[Message], more: bool, pres
             "archived": room.archived,
         },
         "head": head,
-        "recovered": False,
+        "recovered": recovered,
         "messages": [message(each) for each in messages],
         "more": more,
         "present": [person(user) for user in present],
@@ -107,15 +120,16 @@ def reply(ref: str | int, **answer: Any) -> Event:
     return {"type": "reply", "ref": ref, "ok": True, **answer}
 
 
-def refused(ref: str | int, code: str, detail: str, field: str | None = None) -> Event:
-    """An answer that says what was wrong; the connection lives on."""
-    error = {"code": code, "detail": detail} | ({"field": field} if field else {})
+def refused(ref: str | int, code: str, detail: str, **more: Any) -> Event:
+    """An answer that says what was wrong; the connection lives on. ``more``: ``field``, ``retry_after`` in seconds."""
+    error = {"code": code, "detail": detail} | {name: value for name, value in more.items() if value is not None}
     return {"type": "reply", "ref": ref, "ok": False, "error": error}
 
 
 def refused_by(ref: str | int, error: ValidationError) -> Event:
     """The refusal that a service raised, for the wire."""
-    return refused(ref, error.code or "invalid", error.messages[0], getattr(error, "field", None))
+    more = {name: getattr(error, name, None) for name in ("field", "retry_after")}
+    return refused(ref, error.code or "invalid", error.messages[0], **more)
 
 
 def publish_messages(room: Room, after: int, changed: Sequence[Message]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from .events import MAX_PAGE_SIZE, PAGE_SIZE
+from .events import MAX_CHANGES, MAX_PAGE_SIZE, PAGE_SIZE
 from .models import Membership, Message, Room, User
 
 
@@ -44,6 +44,26 @@ def page_of(room: Room, *, before: int | None = None, limit: int = PAGE_SIZE) ->
     return Page(messages=found[:limit][::-1], more=len(found) > limit, head=head)
 
 
+def changes_of(room_id: int, since: int) -> Page:
+    """
+    What has changed in a room since its change number ``since``: messages in their current state, by version.
+
+    ``head`` is how far they reach: the room's head, unless there is ``more`` than fits.
+    """
+    rows = Message.objects.filter(room=room_id, version__gt=since).select_related("author")
+    found = list(rows.annotate(room_head=F("room__head")).order_by("version")[: MAX_CHANGES + 1])
+    changed = found[:MAX_CHANGES]
+    if len(found) > MAX_CHANGES:
+        return Page(messages=changed, more=True, head=changed[-1].version)
+    return Page(messages=changed, more=False, head=found[0].room_head if found else heads([room_id])[room_id])
+
+
+def resumed(room: Room, since: int) -> Page | None:
+    """All that has changed since then; None if that is more than is worth sending, or a number that never was."""
+    changes = changes_of(room.pk, since)
+    return None if changes.more or since > changes.head else changes
+
+
 def history_for(user: User, room: Room, *, before: int | None, limit: int) -> Page:
     """
     ``page_of`` for somebody who asks.
@@ -51,9 +71,25 @@ def history_for(user: User, room: Room, *, before: int | None, limit: int) -> Pa
     Raises:
         ValidationError: code ``not_a_member``: they have left meanwhile.
     """
+    require_member(user, room)
+    return page_of(room, before=before, limit=limit)
+
+
+def changes_for(user: User, room: Room, *, since: int) -> Page:
+    """
+    ``changes_of`` for somebody who asks.
+
+    Raises:
+        ValidationError: code ``not_a_member``: they have left meanwhile.
+    """
+    require_member(user, room)
+    return changes_of(room.pk, since)
+
+
+def require_member(user: User, room: Room) -> None:
+    """``ValidationError`` with the code ``not_a_member`` for who is none."""
     if not room.memberships.filter(user=user).exists():
         raise ValidationError("Only members of a room can read it.", code="not_a_member")
-    return page_of(room, before=before, limit=limit)
 
 
 def heads(room_ids: Iterable[int]) -> dict[int, int]:

@@ -20,7 +20,7 @@ PROJECT = [
     {"manage", "mysite"},
     {"chat.consumers", "chat.views", "chat.urls", "chat.routing", "chat.pulse", "chat.admin", "chat.forms"}
     | {"chat.apps", "chat.middleware", "chat.context_processors", "chat.management", "chat.templatetags"}
-    | {"chat.demo"},
+    | {"chat.demo", "chat.journal", "chat.recovery"},
     {"chat.services", "chat.queries", "chat.events", "chat.presence", "chat.rendering"},
     {"chat.models", "chat.migrations", "chat.validators"},
     {"channels_core"},

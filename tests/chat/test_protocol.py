@@ -22,7 +22,7 @@ MESSAGE = Message(room=ROOM, author=PERSON, client_id=uuid4())
 SHAPES: dict[str, dict[str, Any]] = {
     "person": events.person(PERSON),
     "message": events.message(MESSAGE) | {"author": None},
-    "welcome": events.welcome(ROOM, 0, [], False, []),
+    "welcome": events.welcome(ROOM, 0, [], False, [], recovered=False),
     "messages": events.messages(0, 0, []),
     "presence": events.presence([], [], 0),
     "beat": events.beat(0),
@@ -94,7 +94,8 @@ def error_codes() -> set[str]:
             case ast.Call(keywords=keywords):
                 yield from (keyword.value for keyword in keywords if keyword.arg == "code")
 
-    return set().union(*(strings_in(f"chat/{name}.py", of_call) for name in ("consumers", "services", "validators")))
+    modules = ("consumers", "journal", "services", "validators")
+    return set().union(*(strings_in(f"chat/{name}.py", of_call) for name in modules))
 
 
 def names_in(value: Any) -> set[str]:
@@ -126,7 +127,8 @@ def test_every_close_code_is_in_the_script_and_on_the_page():
 
 
 def test_every_code_of_a_refusal_is_on_the_page():
-    assert error_codes() == {"unknown_type", "invalid", "empty", "too_long", "archived", "not_a_member"}
+    refusals = {"unknown_type", "invalid", "empty", "too_long", "archived", "not_a_member", "busy", "unavailable"}
+    assert error_codes() == refusals
     assert set(table("Refused")) == error_codes()
 
 
@@ -172,7 +174,7 @@ def test_the_page_names_every_field_of_what_is_told(shape):
 
 
 def test_the_page_names_every_field_of_a_reply():
-    fields = names_in(events.refused(1, "invalid", "Expected …", "before"))
+    fields = names_in(events.refused(1, "invalid", "Expected …", field="before", retry_after=1.0))
 
     for name in fields:
         assert f'"{name}"' in in_page("Told"), name

@@ -74,39 +74,65 @@ test("the follower of a message is the next one that is known", () => {
   assert.equal(timeline.after(message(4)), undefined);
 });
 
-test("a welcome that overlaps what is known is joined to it", () => {
-  timeline.start(page(1, 5), true);
+test("what was missed is joined to what is known", () => {
+  timeline.welcome({ recovered: false, head: 5, messages: page(1, 5), more: true });
 
-  timeline.welcome(page(4, 8), false);
+  timeline.welcome({ recovered: true, head: 9, messages: [message(6), message(7), message(2, { version: 9 })] });
 
-  assert.deepEqual(places(), [1, 2, 3, 4, 5, 6, 7, 8]);
-  assert.equal(timeline.hasOlder, true); // of the first page, not of the welcome's
+  assert.deepEqual(places(), [1, 2, 3, 4, 5, 6, 7]);
+  assert.equal(timeline.messages[1].version, 9);
+  assert.equal(timeline.head, 9);
+  assert.equal(timeline.hasOlder, true); // as it was
 });
 
-test("a welcome that follows right after what is known is joined to it", () => {
-  timeline.start(page(1, 5), false);
+test("a page starts everything afresh, though it overlaps: older messages may have changed meanwhile", () => {
+  timeline.welcome({ recovered: false, head: 5, messages: page(1, 5), more: false });
 
-  timeline.welcome(page(6, 8), true);
+  timeline.welcome({ recovered: false, head: 900, messages: page(4, 8), more: true });
 
-  assert.deepEqual(places(), [1, 2, 3, 4, 5, 6, 7, 8]);
-});
-
-test("a welcome with something missing before it starts afresh", () => {
-  timeline.start(page(1, 5), false);
-
-  timeline.welcome(page(7, 9), true);
-
-  assert.deepEqual(places(), [7, 8, 9]);
-  assert.equal(timeline.firstSeq, 7);
+  assert.deepEqual(places(), [4, 5, 6, 7, 8]);
+  assert.equal(timeline.firstSeq, 4);
   assert.equal(timeline.hasOlder, true);
+  assert.equal(timeline.head, 900);
   assert.deepEqual(told.at(-1), ["started", undefined]);
 });
 
-test("an empty room starts empty", () => {
-  timeline.welcome([], false);
+test("an empty room starts empty, and takes what comes first", () => {
+  timeline.welcome({ recovered: false, head: 0, messages: [], more: false });
 
-  assert.deepEqual(places(), []);
   assert.equal(timeline.lastSeq, 0);
+  assert.equal(timeline.change({ after: 0, head: 1, messages: [message(1)] }), true);
+  assert.deepEqual(places(), [1]);
+});
+
+test("a change after a gap is not taken, and the gap can be filled", () => {
+  timeline.welcome({ recovered: false, head: 5, messages: page(1, 5), more: false });
+
+  assert.equal(timeline.change({ after: 7, head: 8, messages: [message(8)] }), false);
+  assert.deepEqual(places(), [1, 2, 3, 4, 5]);
+  assert.equal(timeline.head, 5);
+
+  assert.equal(timeline.change({ after: 5, head: 8, messages: page(6, 8) }), true);
+  assert.deepEqual(places(), [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.equal(timeline.head, 8);
+});
+
+test("a change that comes twice or late does no harm", () => {
+  timeline.welcome({ recovered: false, head: 5, messages: page(1, 5), more: false });
+  timeline.change({ after: 5, head: 7, messages: page(6, 7) });
+
+  assert.equal(timeline.change({ after: 5, head: 6, messages: [message(6)] }), true);
+  assert.equal(timeline.head, 7);
+  assert.deepEqual(places(), [1, 2, 3, 4, 5, 6, 7]);
+});
+
+test("a change of a message that is older than the page leaves no hole", () => {
+  timeline.welcome({ recovered: false, head: 60, messages: page(51, 60), more: true });
+
+  timeline.change({ after: 60, head: 61, messages: [message(3, { version: 61 })] });
+
+  assert.equal(timeline.firstSeq, 51);
+  assert.equal(timeline.head, 61);
 });
 
 test("an older page goes before the rest and says whether there is more", () => {
@@ -142,7 +168,7 @@ test("a welcome settles what was stored before the line was lost", () => {
   timeline.start(page(1, 2), false);
   timeline.draft({ client_id: "a", author: ada });
 
-  timeline.welcome([message(2), message(3, { client_id: "a" })], true);
+  timeline.welcome({ recovered: true, head: 3, messages: [message(3, { client_id: "a" })] });
 
   assert.deepEqual(timeline.drafts, []);
 });

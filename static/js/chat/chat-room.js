@@ -6,7 +6,7 @@
  */
 import { newUuid } from "../core/dom.js";
 import { Socket } from "../core/socket.js";
-import { CloseCode, getHistory, postMessage, Told } from "./events.js";
+import { CloseCode, getChanges, getHistory, postMessage, Told } from "./events.js";
 import { Presence } from "./presence.js";
 import { Timeline } from "./timeline.js";
 
@@ -14,8 +14,12 @@ export class ChatRoom extends HTMLElement {
   timeline = new Timeline();
   presence = new Presence();
   #socket;
+  #address;
   #listening;
   #lastRef = 0;
+  #isSending = false;
+  #isCatchingUp = false;
+  #newest = 0; // the highest number of a change that was heard of
   #asked = new Map(); // ref -> what to do with the reply; null when the line was lost before it came
 
   /** Who reads this page. */
@@ -26,9 +30,9 @@ export class ChatRoom extends HTMLElement {
 
   connectedCallback() {
     const { signal } = (this.#listening = new AbortController());
-    const url = new URL(this.dataset.socketPath, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    this.#socket = new Socket(url.href, { finalCodes: Object.values(CloseCode) });
+    this.#address = new URL(this.dataset.socketPath, location.href);
+    this.#address.protocol = this.#address.protocol.replace("http", "ws");
+    this.#socket = new Socket(this.#address, { finalCodes: Object.values(CloseCode) });
     this.#socket.addEventListener("frame", ({ detail }) => this.#receive(detail), { signal });
     this.#socket.addEventListener("state", ({ detail }) => this.#enter(detail), { signal });
     this.#followThePage(signal);
@@ -44,7 +48,7 @@ export class ChatRoom extends HTMLElement {
   post(text) {
     const draft = { client_id: newUuid(), text, author: this.me, created: new Date().toISOString() };
     this.timeline.draft(draft);
-    this.#send(draft);
+    this.#sendDrafts();
   }
 
   /** Fetches the page before the oldest message; whether it is in the timeline now. */
@@ -54,15 +58,23 @@ export class ChatRoom extends HTMLElement {
     return Boolean(reply?.ok);
   }
 
-  async #send(draft) {
-    const reply = await this.#ask(postMessage(draft));
-    if (!reply) return; // it stays a draft, and is sent again on the next line
-    if (reply.ok) {
-      this.timeline.merge([reply.message]);
-    } else {
-      this.timeline.withdraw(draft);
-      this.#tell("refused", { draft, error: reply.error });
+  /** Sends what is not acknowledged yet, one after the other, so that what has to wait keeps its place. */
+  async #sendDrafts() {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    for (let draft; (draft = this.timeline.drafts[0]); ) {
+      const reply = await this.#ask(postMessage(draft));
+      if (!reply) break; // the next line goes on here
+      if (reply.ok) {
+        this.timeline.merge([reply.message]);
+      } else if (reply.error.retry_after) {
+        await new Promise((resolve) => setTimeout(resolve, reply.error.retry_after * 1000));
+      } else {
+        this.timeline.withdraw(draft);
+        this.#tell("refused", { draft, error: reply.error });
+      }
     }
+    this.#isSending = false;
   }
 
   #ask(frame) {
@@ -77,12 +89,15 @@ export class ChatRoom extends HTMLElement {
     switch (frame.type) {
       case Told.WELCOME:
         this.#socket.expectBeats(frame.beat_s * 1000);
-        this.timeline.welcome(frame.messages, frame.more);
+        this.timeline.welcome(frame);
         this.presence.start(frame.present);
         this.#tell("room", frame.room);
         break;
       case Told.MESSAGES:
-        this.timeline.merge(frame.messages);
+        if (!this.timeline.change(frame)) this.#catchUp(frame.head);
+        break;
+      case Told.BEAT:
+        this.#catchUp(frame.head); // the last of what was told may have been lost
         break;
       case Told.PRESENCE:
         this.presence.change(frame);
@@ -91,15 +106,30 @@ export class ChatRoom extends HTMLElement {
         this.#asked.get(frame.ref)?.(frame);
         this.#asked.delete(frame.ref);
         break;
-      // A beat says nothing but that the line lives, which the socket has noticed.
     }
+    this.#address.searchParams.set("since", this.timeline.head); // where a next line goes on
+  }
+
+  /** Asks for changes that were not told, until the change `head` is known. */
+  async #catchUp(head) {
+    this.#newest = Math.max(this.#newest, head);
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    while (this.timeline.head < this.#newest) {
+      const after = this.timeline.head;
+      const reply = await this.#ask(getChanges(after));
+      if (!reply?.ok) break; // the line is lost, and the next welcome brings it all
+      this.timeline.change({ after, head: reply.head, messages: reply.messages });
+      if (reply.head <= after) this.#newest = after; // it was not so: the room's database has been restored
+    }
+    this.#isCatchingUp = false;
   }
 
   #enter(detail) {
     this.dataset.state = detail.state;
     if (detail.state === "online") {
       // The welcome has settled what arrived before the line was lost.
-      for (const draft of this.timeline.drafts) this.#send(draft);
+      this.#sendDrafts();
     } else {
       for (const resolve of this.#asked.values()) resolve(null);
       this.#asked.clear();

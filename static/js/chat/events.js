@@ -26,6 +26,11 @@ export function postMessage({ client_id, text }) {
   return { type: "message.post", client_id, text };
 }
 
+/** Asks for what has changed since the change `since`; answered with `messages`, the `head` reached, and `more`. */
+export function getChanges(since) {
+  return { type: "history.get", since };
+}
+
 /** Asks for the page of messages before the place `before`; answered with `messages`, oldest first, and `more`. */
 export function getHistory(before) {
   return { type: "history.get", before, limit: PAGE_SIZE };

@@ -10,6 +10,8 @@ export class Timeline extends EventTarget {
   #drafts = new Map(); // client_id -> draft, in the order in which they were written
   #first = Infinity; // the places of the oldest and the newest message
   #last = 0;
+  /** The number of the room's last change that is known here; null until the first welcome. */
+  head = null;
   hasOlder = false;
 
   /** Oldest first. */
@@ -31,6 +33,24 @@ export class Timeline extends EventTarget {
     return this.#last;
   }
 
+  /** Takes the first frame of a line: what was missed is joined to what is known; a page starts everything afresh. */
+  welcome({ recovered, head, messages, more }) {
+    if (recovered) this.#apply(messages);
+    else this.start(messages, more);
+    this.head = head;
+  }
+
+  /**
+   * Takes what has changed after the change `after` up to `head`. False, and nothing is taken, when changes before
+   * `after` are not known here: ask for those since `this.head`.
+   */
+  change({ after, head, messages }) {
+    if (this.head === null || after > this.head) return false;
+    this.#apply(messages);
+    this.head = Math.max(this.head, head);
+    return true;
+  }
+
   /** Forgets what was, other than drafts, and starts with these. */
   start(messages, hasOlder) {
     this.#messages.clear();
@@ -39,17 +59,6 @@ export class Timeline extends EventTarget {
     this.hasOlder = hasOlder;
     this.#take(messages);
     this.#tell("started");
-  }
-
-  /**
-   * Takes the newest page on a new line: joined to what is known, or afresh when something between is missing.
-   *
-   * `hasOlder` speaks of that page; what is known may reach further back.
-   */
-  welcome(messages, hasOlder) {
-    const joins = this.#last > 0 && messages.length > 0 && messages[0].seq <= this.#last + 1;
-    if (joins) this.merge(messages);
-    else this.start(messages, hasOlder);
   }
 
   /** Takes messages wherever they belong. What is known in that version or a later one is dropped. */
@@ -81,6 +90,11 @@ export class Timeline extends EventTarget {
       if (this.#messages.has(seq)) return this.#messages.get(seq);
     }
     return undefined;
+  }
+
+  /** Changes of messages that are older than all that is known here wait until the reader goes back that far. */
+  #apply(messages) {
+    this.merge(messages.filter(({ seq }) => this.#first === Infinity || seq >= this.#first));
   }
 
   #take(messages) {

@@ -37,7 +37,7 @@ export class Socket extends EventTarget {
   #watchdog;
   state = "connecting";
 
-  /** `finalCodes`: close codes after which it stays closed. The rest stands in for the browser in tests. */
+  /** `url` is read anew for each line. `finalCodes`: close codes after which it stays closed. The rest stands in for the browser in tests. */
   constructor(url, { finalCodes = [], WebSocket = globalThis.WebSocket, clock = SYSTEM, random = Math.random } = {}) {
     super();
     this.#url = url;
@@ -52,7 +52,7 @@ export class Socket extends EventTarget {
     this.#hangUp();
     this.#silenceMs = CONNECT_WITHIN_MS;
     this.#isHeard = false;
-    const line = new this.#WebSocket(this.#url);
+    const line = new this.#WebSocket(String(this.#url));
     this.#line = line;
     line.onmessage = ({ data }) => line === this.#line && this.#hear(JSON.parse(data));
     line.onclose = ({ code }) => line === this.#line && this.#lost(code);
