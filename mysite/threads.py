@@ -25,6 +25,8 @@ def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
 
     async def on_a_shared_thread(request: HttpRequest) -> Any:
         nonlocal process
+        if SyncToAsync.thread_sensitive_context.get(None) is None:
+            return await get_response(request)  # not Django's ASGI handler, but the test client, say: nothing to share
         if process != os.getpid():  # threads do not survive a fork
             process = os.getpid()
             queues.clear()
