@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def read() -> environ.Env:
     """
 
     class Environment(environ.Env):
-        ENVIRON = dict(os.environ)
+        ENVIRON = _what_is_set(os.environ)
 
         def get_value(self, var: str, cast: Any = None, **options: Any) -> Any:
             try:
@@ -32,11 +33,15 @@ def read() -> environ.Env:
                 kind = "whole number" if cast is int else "number"
                 raise ImproperlyConfigured(f"{var} must be a {kind}, but is {self.ENVIRON[var]!r}.") from None
 
-    file = Path(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+    file = Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env")
     if file.exists():
         Environment.read_env(file)
-    Environment.ENVIRON = {name: value for name, value in Environment.ENVIRON.items() if value}
+    Environment.ENVIRON = _what_is_set(Environment.ENVIRON)
     return Environment()
+
+
+def _what_is_set(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if value}
 
 
 def kept_secret(file: Path) -> str:

@@ -53,6 +53,7 @@ class Server:
 
     user: str | None = None  # the account that it runs as; None: ours
     stop_signal = signal.SIGTERM
+    start_timeout_s = 15.0
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -86,7 +87,11 @@ class Server:
                 stderr=log,
             )
         try:
-            wait_until(lambda: self.process.poll() is not None or self.is_ready(), what=f"{self.name} to answer")
+            wait_until(
+                lambda: self.process.poll() is not None or self.is_ready(),
+                what=f"{self.name} to answer",
+                timeout_s=self.start_timeout_s,
+            )
             if self.process.poll() is not None:
                 raise ChildProcessError(f"{self.name} ended at once.")
         except (TimeoutError, ChildProcessError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn.arbiter import Arbiter
@@ -16,6 +17,8 @@ from uvicorn_worker import UvicornWorker
 
 from ..checks import worker_errors
 from .uvicorn import DEFAULTS, Server
+
+GIVE_WAY_S = 10.0  # long enough to be stopped meanwhile
 
 
 class Worker(UvicornWorker):
@@ -30,6 +33,8 @@ class Worker(UvicornWorker):
             for error in worker_errors(self.cfg.workers):
                 raise ImproperlyConfigured(f"{error.msg} {error.hint}")
         except ImproperlyConfigured as error:
+            if self.age % self.cfg.workers != 1 % self.cfg.workers:
+                time.sleep(GIVE_WAY_S)  # one stops the whole server; over two at a time gunicorn stumbles
             self.log.error("Wrong settings: %s", error)
             sys.exit(Arbiter.APP_LOAD_ERROR)
 
@@ -38,6 +43,7 @@ class Worker(UvicornWorker):
         server = Server(self.config)
         # What gunicorn sends for a quick end.
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGINT, None)
-        await server.serve(sockets=self.sockets)
+        # Sockets, not gunicorn's wrappers: uvloop would close those behind its own back, and they would complain.
+        await server.serve(sockets=[listener.sock for listener in self.sockets])
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)

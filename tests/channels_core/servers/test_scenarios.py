@@ -136,7 +136,9 @@ async def test_a_group_reaches_asynchronous_and_synchronous_consumers(site):
 
 
 # Not under Daphne, whose send never waits: it keeps what a client does not read, without bound.
-@pytest.mark.parametrize("running_site", ["uvicorn, websockets", "uvicorn, wsproto"], indirect=True)
+@pytest.mark.parametrize(
+    "running_site", ["uvicorn, websockets", "uvicorn, wsproto", "gunicorn, two workers"], indirect=True
+)
 async def test_a_client_that_does_not_read_is_closed_with_1013_and_the_others_miss_nothing(site):
     """Its own buffers fill, then those of the two systems, then its outbox."""
     small = socket.create_connection(("127.0.0.1", site.port))
