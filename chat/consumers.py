@@ -1,12 +1,15 @@
 """Adapters between sockets and services: frames become service calls, and answers go back."""
 
 import json
+import logging
 import reprlib
+from collections.abc import Callable
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.db import InterfaceError, OperationalError
 
 from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
@@ -14,10 +17,12 @@ from channels_core.generic.websocket import AsyncJsonWebsocketConsumer
 
 from . import events, queries, services
 from .events import CloseCode
-from .journal import get_journal
+from .journal import get_journal, unavailable
 from .models import Message, Room, User
 from .presence import get_presence
 from .pulse import get_pulse
+
+logger = logging.getLogger(__name__)
 
 Frame = dict[str, Any]
 MAX_REF_LENGTH = 64
@@ -113,6 +118,11 @@ class RoomConsumer(ChatConsumer):
             match frame:
                 case {"type": "message.post"}:
                     return events.reply(ref, message=events.message(await self.post(frame)))
+                case {"type": "message.edit"}:
+                    message = await self.change(services.edit_message, frame, text=_text(frame, "text"))
+                    return events.reply(ref, message=events.message(message))
+                case {"type": "message.delete"}:
+                    return events.reply(ref, message=events.message(await self.change(services.delete_message, frame)))
                 case {"type": "history.get"}:
                     page = await self.history(frame)
                     messages = [events.message(message) for message in page.messages]
@@ -125,6 +135,17 @@ class RoomConsumer(ChatConsumer):
     async def post(self, frame: Frame) -> Message:
         draft = services.Draft(self.room.pk, self.user.pk, _uuid(frame, "client_id"), _text(frame, "text"))
         return await get_journal().post(draft)
+
+    async def change(self, service: Callable[..., Message], frame: Frame, **fields: Any) -> Message:
+        """What the service makes of the message that the frame names."""
+        message_id = _number(frame, "id", MAX_SEQ)
+        try:
+            return await database_sync_to_async(service)(
+                actor=self.user, room=self.room, message_id=message_id, **fields
+            )
+        except (OperationalError, InterfaceError) as error:
+            logger.error("A message was not changed, the database does not answer: %s", error)
+            raise unavailable() from error
 
     async def history(self, frame: Frame) -> queries.Page:
         if "since" in frame:
@@ -165,7 +186,7 @@ def _text(frame: Frame, field: str) -> str:
 
 
 def _number(frame: Frame, field: str, most: int, least: int = 1) -> int:
-    value = frame[field]
+    value = frame.get(field)
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
     raise InvalidField(field, f"a whole number from {least} to {most}", value)

@@ -24,7 +24,7 @@ PAGE_SIZE = 50  # messages in a welcome, and in a page of history unless the cli
 MAX_PAGE_SIZE = 100
 MAX_CHANGES = 500  # messages that somebody who comes back is told one by one; after more they start afresh
 ROOM_GROUPS = "room."  # and the room's key: names of broadcast groups
-ASKED = ("message.post", "history.get")
+ASKED = ("message.post", "message.edit", "message.delete", "history.get")
 
 
 class CloseCode(IntEnum):

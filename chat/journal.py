@@ -32,11 +32,17 @@ Outcome = Message | ValidationError
 
 
 class NotNow(ValidationError):
-    """The draft is not stored; the same draft may be after ``retry_after`` seconds."""
+    """What was asked is not stored; asked again it may be after ``retry_after`` seconds."""
 
     def __init__(self, message: str, code: str, retry_after: float) -> None:
         super().__init__(message, code=code)
         self.retry_after = retry_after
+
+
+def unavailable() -> NotNow:
+    """What is said while the database does not answer."""
+    away = "This is not stored yet: the database does not answer. It is tried again in a moment."
+    return NotNow(away, code="unavailable", retry_after=AWAY_S)
 
 
 class Journal:
@@ -86,8 +92,7 @@ class Journal:
         except (OperationalError, InterfaceError) as error:
             # Whether it was committed is not known, and need not be: a draft that comes again is found by its id.
             logger.error("%d drafts were not stored, the database does not answer: %s", len(drafts), error)
-            away = "This is not stored yet: the database does not answer. It is tried again in a moment."
-            return [NotNow(away, code="unavailable", retry_after=AWAY_S) for _ in drafts]
+            return [unavailable() for _ in drafts]
         except Exception as error:
             if len(drafts) == 1:
                 return [error]

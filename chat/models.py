@@ -124,9 +124,14 @@ class Membership(models.Model):
         return f"{self.user} in {self.room}"
 
     @property
+    def may_moderate(self) -> bool:
+        """Whether this person may delete what others have said."""
+        return self.role != self.Role.MEMBER
+
+    @property
     def may_invite(self) -> bool:
         """Whether this person lets others into the room: in private rooms the owner and moderators."""
-        return self.room.kind == Room.Kind.PRIVATE and self.role != self.Role.MEMBER
+        return self.room.kind == Room.Kind.PRIVATE and self.may_moderate
 
 
 class Message(models.Model):

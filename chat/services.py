@@ -120,7 +120,7 @@ def post_messages(drafts: Sequence[Draft]) -> list[Message | ValidationError]:
 
     Outcomes refused carry the code ``empty``, ``too_long``, ``invalid``, ``not_a_member`` or ``archived``.
     """
-    bodies = [_body(draft) for draft in drafts]
+    bodies = [_body(draft.text) for draft in drafts]
     with transaction.atomic():
         # In the order of their keys, so that two batches never wait for each other's rooms.
         room_ids = {draft.room_id for draft in drafts}
@@ -147,18 +147,95 @@ def post_messages(drafts: Sequence[Draft]) -> list[Message | ValidationError]:
     return outcomes
 
 
-def _tell_after_commit(room: Room, posted: Sequence[Message]) -> None:
+def edit_message(*, actor: User, room: Room, message_id: int, text: str) -> Message:
+    """
+    Replace the text of one's own message, and tell the room after the commit.
+
+    Editing to the text that it has already changes nothing, so a repeated question is harmless.
+
+    Raises:
+        ValidationError: as ``post_messages``, or with the code ``no_such_message``, ``not_yours`` or ``deleted``.
+    """
+    body = _body(text)
+    with transaction.atomic():
+        place, message = _locked(actor, room, message_id)
+        if message.author_id != actor.pk:
+            raise ValidationError("Only its author can edit a message.", code="not_yours")
+        if message.deleted:
+            raise ValidationError("This message was deleted, so it cannot be edited.", code="deleted")
+        if isinstance(body, ValidationError):
+            raise body
+        if message.text != body[0]:
+            message.text, message.html = body
+            message.edited = timezone.now()
+            _store_change(place.room, message, "edited")
+    return message
+
+
+def delete_message(*, actor: User, room: Room, message_id: int) -> Message:
+    """
+    Leave only a tombstone of a message: one's own or, for moderators and the owner, anybody's.
+
+    The text is gone for good; the row stays, so that those who are away learn of it. Deleting once more changes
+    nothing.
+
+    Raises:
+        ValidationError: code ``not_a_member``, ``archived``, ``no_such_message`` or ``not_yours``.
+    """
+    with transaction.atomic():
+        place, message = _locked(actor, room, message_id)
+        if message.author_id != actor.pk and not place.may_moderate:
+            raise ValidationError("Only its author and moderators can delete a message.", code="not_yours")
+        if not message.deleted:
+            message.text = message.html = ""
+            message.deleted = timezone.now()
+            _store_change(place.room, message, "deleted")
+    return message
+
+
+def _locked(actor: User, room: Room, message_id: int) -> tuple[Membership, Message]:
+    """The actor's place, with the room as it is now, and the message; both rows are locked, the room's first."""
+    locked = Room.objects.select_for_update().filter(pk=room.pk).first()
+    place = Membership.objects.filter(room=room.pk, user=actor.pk, user__is_active=True).first()
+    place = _require_writable(locked, place)
+    # Only the message itself: its author may be gone, and PostgreSQL locks no row that may not be there.
+    rows = Message.objects.select_for_update(of=("self",)).select_related("author")
+    message = rows.filter(room=room.pk, pk=message_id).first()
+    if message is None:
+        raise ValidationError("There is no such message in this room.", code="no_such_message")
+    return place, message
+
+
+def _require_writable(room: Room | None, place: Membership | None) -> Membership:
+    """The place of somebody who may write in the room, which is locked; else why not."""
+    if room is None or place is None:
+        raise ValidationError("Only members of a room can write in it.", code="not_a_member")
+    if room.archived:
+        raise ValidationError("This room is archived: it can be read, but not written in.", code="archived")
+    place.room = room
+    return place
+
+
+def _store_change(room: Room, message: Message, when: str) -> None:
+    """Give a changed message the room's next number, save both and tell the room."""
+    message.version = room.advance()
+    message.save(update_fields=["text", "html", "version", when])
+    room.save(update_fields=["head"])
+    _tell_after_commit(room, [message])
+
+
+def _tell_after_commit(room: Room, changed: Sequence[Message]) -> None:
     def tell() -> None:  # no partial: Django logs the __qualname__ of what fails, and a partial has none
-        events.publish_messages(room, posted[0].version - 1, posted)
+        events.publish_messages(room, changed[0].version - 1, changed)
 
     # Robust: a publish that fails is logged; the messages are stored, and their senders hear so.
     transaction.on_commit(tell, robust=True)
 
 
-def _body(draft: Draft) -> tuple[str, str] | ValidationError:
-    """Text and HTML of a draft, made before any lock is taken."""
+def _body(text: str) -> tuple[str, str] | ValidationError:
+    """Text and HTML of a message, made before any lock is taken."""
     try:
-        text = clean_text(draft.text)
+        text = clean_text(text)
     except ValidationError as error:
         return error
     return text, render(text)
@@ -186,10 +263,8 @@ def _next_message(
     room: Room | None, place: Membership | None, draft: Draft, body: tuple[str, str] | ValidationError
 ) -> Message:
     """The draft with its numbers, or why not. The caller holds the lock of the room's row and saves both."""
-    if room is None or place is None:
-        raise ValidationError("Only members of a room can write in it.", code="not_a_member")
-    if room.archived:
-        raise ValidationError("This room is archived: it can be read, but not written in.", code="archived")
+    place = _require_writable(room, place)
+    room = place.room
     if isinstance(body, ValidationError):
         raise body
     text, html = body

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from chat.services import post_messages
-from tests.chat.drafts import draft
+from chat.services import delete_message, edit_message, post_messages
+from tests.chat.drafts import draft, post
 from tests.people import make_person, make_room
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,6 +55,24 @@ def test_a_room_has_no_gaps_when_everybody_posts_at_once(lobby, crowd, told):
         # Each one's own messages stand in the order in which they were said.
         assert [message.text for message in stored if message.author_id == person.pk] == [*"0011223344"]
     assert sorted((event["after"], event["head"]) for _, event, _ in told) == [(n, n + 2) for n in range(0, total, 2)]
+
+
+def test_edits_deletions_and_posts_at_once_leave_no_gap(lobby, crowd, told):
+    first, *others = crowd
+    message = post(first, lobby)
+    posts = [lambda person=person: post_messages([draft(person, lobby)]) for person in others]
+    edits = [
+        lambda text=text: edit_message(actor=first, room=lobby, message_id=message.pk, text=text) for text in ("a", "b")
+    ]
+
+    at_once(*edits, *posts)
+    at_once(*[lambda: delete_message(actor=first, room=lobby, message_id=message.pk)] * 3)
+
+    lobby.refresh_from_db()
+    total = 1 + len(edits) + len(posts) + 1
+    assert (lobby.head, lobby.last_seq) == (total, 1 + len(posts))
+    assert sorted(event["head"] for _, event, _ in told) == list(range(1, total + 1))
+    assert (lobby.messages.get(seq=1).text, lobby.messages.get(seq=1).version) == ("", total)
 
 
 def test_a_message_sent_from_several_tabs_at_once_is_stored_once(lobby, alice):

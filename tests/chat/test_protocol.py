@@ -128,6 +128,7 @@ def test_every_close_code_is_in_the_script_and_on_the_page():
 
 def test_every_code_of_a_refusal_is_on_the_page():
     refusals = {"unknown_type", "invalid", "empty", "too_long", "archived", "not_a_member", "busy", "unavailable"}
+    refusals |= {"no_such_message", "not_yours", "deleted"}
     assert error_codes() == refusals
     assert set(table("Refused")) == error_codes()
 

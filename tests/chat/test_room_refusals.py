@@ -24,7 +24,7 @@ def what_is_refused(reply: dict) -> dict:
 
 
 @pytest.mark.parametrize(
-    "type", ["message.edit", "receive_json", "websocket.disconnect", "", None, 7, ["message.post"]]
+    "type", ["message.erase", "receive_json", "websocket.disconnect", "", None, 7, ["message.post"]]
 )
 async def test_an_unknown_question_is_refused_by_name(join, lobby, alice, type):
     """Names of the consumer's methods included: a client reaches none of them."""
@@ -32,7 +32,7 @@ async def test_an_unknown_question_is_refused_by_name(join, lobby, alice, type):
         reply = await tab.ask(type, ref=1)
 
     assert what_is_refused(reply) == refusal("unknown_type")
-    assert "message.post, history.get" in reply["error"]["detail"]
+    assert "message.post, message.edit, message.delete, history.get" in reply["error"]["detail"]
 
 
 async def test_a_question_without_a_type_is_refused_by_name(join, lobby, alice):

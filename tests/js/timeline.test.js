@@ -57,6 +57,30 @@ test("the higher version wins, also when the lower one comes later", () => {
   assert.equal(timeline.messages[0].text, "Edited");
 });
 
+test("an edit and a tombstone take the place of what was known, and each is told once", () => {
+  timeline.welcome({ recovered: false, head: 3, messages: page(1, 3), more: false });
+  told = [];
+  const edited = message(1, { version: 4, text: "Edited", edited: "2026-01-01T10:00:00Z" });
+  const deleted = message(2, { version: 5, text: "", html: "", deleted: "2026-01-01T10:01:00Z" });
+
+  timeline.merge([edited]); // the reply
+  timeline.change({ after: 3, head: 4, messages: [edited] }); // the broadcast
+  timeline.change({ after: 4, head: 5, messages: [deleted] });
+
+  assert.deepEqual(timeline.messages.map(({ text }) => text), ["Edited", "", "Message 3"]);
+  assert.deepEqual(told, [["changed", [1]], ["changed", [2]]]);
+  assert.equal(timeline.head, 5);
+});
+
+test("what was edited and deleted while one was away is replayed in its place", () => {
+  timeline.welcome({ recovered: false, head: 3, messages: page(1, 3), more: false });
+
+  const tombstone = message(1, { version: 6, text: "", deleted: "2026-01-01T10:01:00Z" });
+  timeline.welcome({ recovered: true, head: 6, messages: [message(4), message(3, { version: 5, text: "E" }), tombstone] });
+
+  assert.deepEqual(timeline.messages.map(({ text }) => text), ["", "Message 2", "E", "Message 4"]);
+});
+
 test("changes are told the last one first, so that each finds its follower in place", () => {
   timeline.merge(page(4, 5));
   timeline.merge(page(1, 3));

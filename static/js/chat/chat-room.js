@@ -2,11 +2,12 @@
  * <chat-room>: owns the line to the server and what is known of the room; the elements inside show it.
  *
  * Its `data-state` is the state of the line (core/socket.js). Events: "state" (as of the socket), "room" (detail: the
- * room as the server tells it) and "refused" (detail: {draft, error}, for a message that was not taken).
+ * room as the server tells it), "refused" (detail: {draft, error}, for a message that was not taken) and "edit" (detail:
+ * the message that its author wants to change).
  */
 import { newUuid } from "../core/dom.js";
 import { Socket } from "../core/socket.js";
-import { CloseCode, getChanges, getHistory, postMessage, Told } from "./events.js";
+import { CloseCode, deleteMessage, editMessage, getChanges, getHistory, postMessage, Told } from "./events.js";
 import { Presence } from "./presence.js";
 import { Timeline } from "./timeline.js";
 
@@ -17,6 +18,7 @@ export class ChatRoom extends HTMLElement {
   #address;
   #listening;
   #lastRef = 0;
+  #isArchived = false;
   #isSending = false;
   #isCatchingUp = false;
   #newest = 0; // the highest number of a change that was heard of
@@ -51,6 +53,40 @@ export class ChatRoom extends HTMLElement {
     this.#sendDrafts();
   }
 
+  /** Whether the reader may change the text of this message. */
+  mayEdit(message) {
+    // One that only the page knows so far has no text: the welcome brings it.
+    return !this.#isArchived && Boolean(message.text) && message.author?.id === this.me.id;
+  }
+
+  /** Whether the reader may delete this message. */
+  mayDelete(message) {
+    const mayModerate = "mayModerate" in this.dataset;
+    return !this.#isArchived && Boolean(message.text) && (mayModerate || message.author?.id === this.me.id);
+  }
+
+  /** Changes a message; the reply, or null when the line was lost before it came. Trying again is harmless. */
+  edit(message, text) {
+    return this.#change(editMessage(message.id, text));
+  }
+
+  /** Deletes a message; as `edit`. */
+  delete(message) {
+    return this.#change(deleteMessage(message.id));
+  }
+
+  /** Opens the reader's last message to be edited. */
+  editLast() {
+    const last = this.timeline.messages.findLast((message) => this.mayEdit(message));
+    if (last) this.#tell("edit", last);
+  }
+
+  async #change(frame) {
+    const reply = await this.#insist(frame);
+    if (reply?.ok) this.timeline.merge([reply.message]);
+    return reply;
+  }
+
   /** Fetches the page before the oldest message; whether it is in the timeline now. */
   async loadOlder() {
     const reply = await this.#ask(getHistory(this.timeline.firstSeq));
@@ -63,18 +99,25 @@ export class ChatRoom extends HTMLElement {
     if (this.#isSending) return;
     this.#isSending = true;
     for (let draft; (draft = this.timeline.drafts[0]); ) {
-      const reply = await this.#ask(postMessage(draft));
+      const reply = await this.#insist(postMessage(draft));
       if (!reply) break; // the next line goes on here
       if (reply.ok) {
         this.timeline.merge([reply.message]);
-      } else if (reply.error.retry_after) {
-        await new Promise((resolve) => setTimeout(resolve, reply.error.retry_after * 1000));
       } else {
         this.timeline.withdraw(draft);
         this.#tell("refused", { draft, error: reply.error });
       }
     }
     this.#isSending = false;
+  }
+
+  /** Asks until it is answered other than by "not now". */
+  async #insist(frame) {
+    for (;;) {
+      const reply = await this.#ask(frame);
+      if (!reply?.error?.retry_after) return reply;
+      await new Promise((resolve) => setTimeout(resolve, reply.error.retry_after * 1000));
+    }
   }
 
   #ask(frame) {
@@ -89,6 +132,7 @@ export class ChatRoom extends HTMLElement {
     switch (frame.type) {
       case Told.WELCOME:
         this.#socket.expectBeats(frame.beat_s * 1000);
+        this.#isArchived = frame.room.archived;
         this.timeline.welcome(frame);
         this.presence.start(frame.present);
         this.#tell("room", frame.room);

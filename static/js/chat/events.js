@@ -26,6 +26,16 @@ export function postMessage({ client_id, text }) {
   return { type: "message.post", client_id, text };
 }
 
+/** Asks to replace the text of one's own message; answered with the message. Asking again is harmless. */
+export function editMessage(id, text) {
+  return { type: "message.edit", id, text };
+}
+
+/** Asks to delete a message; answered with its tombstone. Asking again is harmless. */
+export function deleteMessage(id) {
+  return { type: "message.delete", id };
+}
+
 /** Asks for what has changed since the change `since`; answered with `messages`, the `head` reached, and `more`. */
 export function getChanges(since) {
   return { type: "history.get", since };

@@ -2,6 +2,7 @@
 import "./chat-room.js";
 import "./connection-state.js";
 import "./member-list.js";
+import "./message-actions.js";
 import "./message-composer.js";
 import "./message-list.js";
 import "./presence-list.js";

@@ -37,6 +37,11 @@ export class MessageComposer extends HTMLElement {
   }
 
   #press(event) {
+    if (event.key === "ArrowUp" && !this.#text.value && !event.isComposing) {
+      event.preventDefault();
+      this.#room.editLast();
+      return;
+    }
     // While an input method composes, Enter chooses a word. Safari ends composing first and tells by the key code.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();

@@ -110,6 +110,7 @@ export class MessageList extends HTMLElement {
         document.getElementById(`draft-${message.client_id}`) ??
         fromTemplate(this.querySelector("template[data-row]"));
       fillRow(row, message);
+      row.querySelector(".message__more").hidden = !this.#room.mayEdit(message) && !this.#room.mayDelete(message);
       this.#shown.set(row, message);
       this.#place(row, message);
       return row;

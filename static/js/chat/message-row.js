@@ -27,6 +27,7 @@ export function fillRow(row, message) {
   row.classList.toggle("message--deleted", message.deleted !== null);
   showAuthor(row, message.author);
   showTime(row, message.created);
+  showEdited(row, message);
   const text = row.querySelector(".message__text");
   if (message.deleted) text.textContent = TOMBSTONE;
   else setRenderedHtml(text, message.html);
@@ -48,6 +49,14 @@ export function showTime(row, created) {
   time.dateTime = created;
   time.title = fullDate(created);
   time.textContent = timeOf(created);
+}
+
+function showEdited(row, { edited, deleted }) {
+  const mark = row.querySelector(".message__edited");
+  mark.hidden = !edited || Boolean(deleted);
+  if (mark.hidden) return;
+  mark.dateTime = edited;
+  mark.title = fullDate(edited);
 }
 
 function showAuthor(row, author) {
