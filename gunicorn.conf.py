@@ -33,9 +33,11 @@ except ImproperlyConfigured as error:
 # Each socket is an open file, and the soft limit is often 1024.
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
-# Where workers share their metrics; before the first of them loads prometheus-client.
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-", dir=worker_tmp_dir)
+
+def on_starting(server: Any) -> None:
+    """Make a place where workers share their metrics, before the first of them loads prometheus-client."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-", dir=worker_tmp_dir)
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -35,7 +35,10 @@ if not DEBUG and (SECRET_KEY == DEVELOPMENT_SECRET or len(SECRET_KEY) < 50):
 
 SITE_NAME = env.str("SITE_NAME", default="Parley")
 SITE_URL = env.str("SITE_URL", default="http://localhost:8000")
-site = urlsplit(SITE_URL)
+try:
+    site = urlsplit(SITE_URL)
+except ValueError:
+    site = urlsplit("")
 if site.scheme not in ("http", "https") or not site.hostname:
     raise ImproperlyConfigured(f"SITE_URL must look like https://chat.example.org, but is {SITE_URL!r}.")
 
@@ -105,6 +108,8 @@ TEMPLATES = [
 # --- Database ------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if not DATABASES["default"].get("ENGINE"):
+    raise ImproperlyConfigured("DATABASE_URL must look like postgres://user:password@host:5432/name.")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {
@@ -126,13 +131,18 @@ else:
     }
 password_file = env.str("DATABASE_PASSWORD_FILE", default="")
 if password_file and not DATABASES["default"].get("PASSWORD"):
-    DATABASES["default"]["PASSWORD"] = Path(password_file).read_text().strip()
+    try:
+        DATABASES["default"]["PASSWORD"] = Path(password_file).read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATABASE_PASSWORD_FILE cannot be read: {error}.") from error
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Real time -----------------------------------------------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL", default="")
+if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise ImproperlyConfigured("REDIS_URL must look like redis://localhost:6379/0 (or rediss://, with TLS).")
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="mysite")
 CHANNEL_LAYER_BACKEND = env.str(
     "CHANNEL_LAYER_BACKEND",
@@ -240,7 +250,4 @@ CONTENT_SECURITY_POLICY = {
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-LOG_FORMAT = env.str("LOG_FORMAT", default="plain")
-if LOG_FORMAT not in logs.FORMATS:
-    raise ImproperlyConfigured(f"LOG_FORMAT must be one of {', '.join(logs.FORMATS)}, but is {LOG_FORMAT!r}.")
-LOGGING = logs.config(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO").upper())
+LOGGING = logs.config(env.str("LOG_FORMAT", default="plain"), env.str("LOG_LEVEL", default="INFO").upper())

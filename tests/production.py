@@ -68,6 +68,7 @@ class Production(Server):
     def environment(self) -> dict[str, str]:
         return os.environ | {
             "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore:No directory at:UserWarning",  # static files need not have been collected
             "DJANGO_SETTINGS_MODULE": "mysite.settings",
             "DEBUG": "0",
             "SECRET_KEY": SECRET,

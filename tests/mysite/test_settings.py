@@ -50,6 +50,13 @@ def load(monkeypatch):
         ),
         ({"SITE_URL": "ftp://chat.example.org"}, "SITE_URL must look like"),
         ({"SITE_URL": "https://"}, "SITE_URL must look like"),
+        ({"SITE_URL": "http://[::1"}, "SITE_URL must look like"),
+        ({"DATABASE_URL": "bogus"}, "DATABASE_URL must look like postgres://"),
+        (
+            {"DATABASE_URL": "postgres://somebody@localhost/chat", "DATABASE_PASSWORD_FILE": "/there/is/none"},
+            "DATABASE_PASSWORD_FILE cannot be read: ... /there/is/none",
+        ),
+        ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must look like redis://localhost:6379/0"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be one of plain, json, but is 'xml'"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, but is 'LOUD'"),
     ],

@@ -90,16 +90,16 @@ def test_what_a_client_tells_the_proxy_about_itself_is_not_believed(workshop):
 def test_it_does_not_start_and_says_why_in_a_sentence(options, environment, sentence):
     workshop = Workshop(*options, **environment)
 
-    ended = subprocess.run(
-        workshop.command(),
-        cwd=workshop.directory,
-        env=workshop.environment(),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    workshop.remove()
+    with workshop.log.open("wb") as log:
+        workshop.process = subprocess.Popen(
+            workshop.command(), cwd=workshop.directory, env=workshop.environment(), stdout=log, stderr=log
+        )
+    try:
+        code = workshop.process.wait(30)
+        said = workshop.log.read_text()
+    finally:
+        workshop.remove()  # its workers too, if it has started after all
 
-    assert ended.returncode == 4  # gunicorn's for an application that cannot be loaded
-    assert ended.stderr.count(f"Wrong settings: {sentence}") == 1
-    assert "Traceback" not in ended.stderr
+    assert code == 4  # gunicorn's for an application that cannot be loaded
+    assert said.count(f"Wrong settings: {sentence}") == 1
+    assert "Traceback" not in said

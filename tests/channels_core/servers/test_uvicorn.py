@@ -336,9 +336,8 @@ async def ask_for_the_page(server):
     return reader, writer
 
 
-def test_all_of_it_fits_into_what_gunicorn_grants(monkeypatch):
+def test_all_of_it_fits_into_what_gunicorn_grants():
     """After the end: uvicorn's breath, its patience with what was cut off, and ours with what was cancelled."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nowhere")  # else it makes one
     granted_s = runpy.run_path(f"{settings.BASE_DIR}/gunicorn.conf.py")["graceful_timeout"]
 
     assert granted_s == 15
