@@ -61,6 +61,7 @@ def load(monkeypatch):
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, but is 'LOUD'"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Engine not recognized")  # django-environ says it, too
 def test_production_refuses(load, environment, sentence):
     with pytest.raises(ImproperlyConfigured) as refused:
         load(**environment)
