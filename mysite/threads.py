@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.conf import settings
+from django.db import close_old_connections
 from django.http import HttpRequest
 from django.utils.decorators import async_only_middleware
 
@@ -34,11 +35,13 @@ def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
             queues.update({ThreadSensitiveContext(): 0 for _ in range(count)})
         thread = min(queues, key=queues.__getitem__)
         queues[thread] += 1
-        # Not taken back: the response is closed on this thread, too, at the end of the request's task.
-        SyncToAsync.thread_sensitive_context.set(thread)
+        before = SyncToAsync.thread_sensitive_context.set(thread)
         try:
+            # Django does this around a request, but on the thread that it has made for it.
+            await sync_to_async(close_old_connections)()
             return await get_response(request)
         finally:
+            SyncToAsync.thread_sensitive_context.reset(before)
             queues[thread] -= 1
 
     return on_a_shared_thread

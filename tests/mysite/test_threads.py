@@ -77,3 +77,15 @@ async def test_a_page_goes_to_the_thread_with_the_shortest_queue(ask, kitchen):
     await until(lambda: "/quick" in kitchen.paths())
     kitchen.may_end.set()
     await asyncio.gather(slow, quick)
+
+
+async def test_a_connection_that_is_broken_or_old_is_closed_before_the_page_is_made(ask, kitchen, monkeypatch):
+    """On its thread: after a restart of the database each would fail for ever with the connection from before."""
+    tidied: list[int] = []
+    monkeypatch.setattr(threads, "close_old_connections", lambda: tidied.append(threading.get_ident()))
+    kitchen.may_end.set()
+
+    await ask("/one")
+    await ask("/two")
+
+    assert tidied == [thread for _, thread in kitchen.began]
