@@ -70,4 +70,5 @@ HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=60s --start-i
         line = Line('127.0.0.1', 8000, timeout=4); \
         line.request('GET', '/readyz'); \
         raise SystemExit(line.getresponse().status != 200)"
-CMD ["gunicorn"]
+# Everything that is logged goes to the standard output.
+CMD ["sh", "-c", "exec gunicorn 2>&1"]
