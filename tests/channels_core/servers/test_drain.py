@@ -13,9 +13,10 @@ import time
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from channels_core.servers.uvicorn import END_S
+from tests.channels_core.servers.hearing import hear, hear_close
 from tests.servers import is_listening, wait_until
 
 BENCHES = ("bench", "mailbox", "sync")
@@ -37,17 +38,6 @@ async def start_work(workshop, tab, name, work):
     """Give it something to do, and return when it has begun."""
     await tab.send(f"work:{work}")
     await asyncio.to_thread(workshop.wait_for_note, f"{name} took work:{work}")
-
-
-async def hear(tab):
-    async with asyncio.timeout(20):
-        return await tab.recv()
-
-
-async def hear_close(tab):
-    with pytest.raises(ConnectionClosed) as closed:
-        await hear(tab)
-    return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 async def end_of(workshop):

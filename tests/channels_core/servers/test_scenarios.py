@@ -8,20 +8,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.channels_core.servers.conftest import Site
+from tests.channels_core.servers.hearing import hear, hear_close
 
 both = pytest.mark.parametrize("path", ["talk", "sync"])
-
-
-async def hear(tab):
-    async with asyncio.timeout(10):
-        return await tab.recv()
-
-
-async def hear_close(tab):
-    """The code and reason with which the server closes."""
-    with pytest.raises(ConnectionClosed) as closed:
-        await hear(tab)
-    return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 @both

@@ -22,7 +22,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 
@@ -30,6 +29,7 @@ from channels_core.generic.websocket import AsyncWebsocketConsumer
 from channels_core.meters import each_second, meters
 from channels_core.servers import uvicorn as ours
 from channels_core.servers.uvicorn import DEFAULTS, Server, WebSocketProtocol
+from tests.channels_core.servers.hearing import hear, hear_close
 
 HANDSHAKE = (
     b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -147,17 +147,6 @@ async def until(condition):
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)
-
-
-async def hear(tab):
-    async with asyncio.timeout(10):
-        return await tab.recv()
-
-
-async def hear_close(tab):
-    with pytest.raises(ConnectionClosed) as closed:
-        await hear(tab)
-    return closed.value.rcvd and (closed.value.rcvd.code, closed.value.rcvd.reason)
 
 
 # --- The drain ---------------------------------------------------------------------------------------
