@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Coroutine, Generator
 from functools import partial
 from typing import Any
 
+from .exceptions import StopConsumer
 from .meters import drops, meters
 from .types import Message, Send
 
 logger = logging.getLogger(__name__)
 
 TOO_SLOW = 1013  # "try again later", RFC 6455's registry of close codes
+CAPACITY_BYTES = 2**22
 
 
 class Outbox:
@@ -23,11 +25,12 @@ class Outbox:
     Wraps the ``send`` of one websocket connection.
 
     A consumer awaits ``send``; a hub calls ``write``, which never waits: what the socket cannot take now
-    is queued here, behind what came before. A socket that falls ``capacity`` events behind is closed with
-    1013, so that a slow reader costs itself only. After a close everything else is dropped quietly.
+    is queued here, behind what came before. A socket that falls ``capacity`` events or ``CAPACITY_BYTES``
+    behind is closed with 1013, so that a slow reader costs itself only. After a close everything else is
+    dropped quietly.
     """
 
-    __slots__ = ("_busy", "_capacity", "_queue", "_send", "_task", "is_accepted", "is_open")
+    __slots__ = ("_busy", "_bytes", "_capacity", "_queue", "_send", "_task", "is_accepted", "is_open")
 
     def __init__(self, send: Send, capacity: int = 256) -> None:
         self.is_accepted = False
@@ -35,13 +38,20 @@ class Outbox:
         self._send = send
         self._capacity = capacity
         self._queue: deque[tuple[Message, asyncio.Future[None] | None]] = deque()
+        self._bytes = 0  # that have been written and are queued
         self._busy = False  # the server's send has been called and waits
         self._task: asyncio.Task[None] | None = None
 
     async def send(self, message: Message) -> None:
-        """Send after everything before it has been taken; errors of the server come out here."""
+        """
+        Send after everything before it has been taken; errors of the server come out here.
+
+        Raises:
+            StopConsumer: the client has gone, which the server says by an ``OSError`` (ASGI specification,
+                "Send after disconnect").
+        """
         if not self._admits(message):
-            return
+            return await asyncio.sleep(0)  # who sends without end must not keep the loop to itself
         if self._busy:
             taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._queue.append((message, taken))
@@ -49,6 +59,9 @@ class Outbox:
         self._busy = True
         try:
             await self._send(message)
+        except OSError as error:
+            self._lost(error)
+            raise StopConsumer from error
         finally:
             self._busy = False
             if self._queue:
@@ -60,7 +73,8 @@ class Outbox:
             return
         if self._busy:
             self._queue.append((message, None))
-            if len(self._queue) > self._capacity:
+            self._bytes += _size(message)
+            if len(self._queue) > self._capacity or self._bytes > CAPACITY_BYTES:
                 self._overflow()
             return
         sending = _steps(self._send(message))
@@ -104,12 +118,14 @@ class Outbox:
                 await first
             while self._queue:
                 message, taken = self._queue.popleft()
+                if taken is None:
+                    self._bytes -= _size(message)
                 try:
                     await self._send(message)
                 except Exception as error:
                     if taken is None or taken.done():
                         raise
-                    taken.set_exception(error)
+                    taken.set_exception(StopConsumer() if isinstance(error, OSError) else error)
                 else:
                     if taken and not taken.done():
                         taken.set_result(None)
@@ -121,7 +137,8 @@ class Outbox:
 
     def _overflow(self) -> None:
         drops["slow_socket"] += 1
-        logger.warning("A connection fell %d events behind and is closed with %d.", self._capacity, TOO_SLOW)
+        fell = len(self._queue), self._bytes
+        logger.warning("A connection fell %d events (%d bytes) behind and is closed with %d.", *fell, TOO_SLOW)
         self.is_open = False
         self._forget_queue()
         self._queue.append(({"type": "websocket.close", "code": TOO_SLOW, "reason": "Too slow."}, None))
@@ -137,6 +154,10 @@ class Outbox:
             _, taken = self._queue.popleft()
             if taken and not taken.done():
                 taken.set_result(None)
+
+
+def _size(message: Message) -> int:
+    return len(message.get("text") or message.get("bytes") or b"")
 
 
 def _steps(awaitable: Awaitable[None]) -> Generator[Any, Any, None]:

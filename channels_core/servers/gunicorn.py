@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
@@ -40,6 +41,7 @@ class Worker(UvicornWorker):
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
+        self.config.ws_max_size = getattr(settings, "CHANNELS_MAX_FRAME_BYTES", self.config.ws_max_size)
         server = Server(self.config)
         # What gunicorn sends for a quick end.
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGINT, None)

@@ -2,7 +2,7 @@
 uvicorn, with the limits that this runtime is made for, and an end that cuts nobody off.
 
 By itself uvicorn closes its listener and every websocket in the moment in which it is told to stop. Here it
-drains: see ``Server``.
+drains: see ``Server``. And once a second it looks for connections whose client lets it wait for too long.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ import random
 import signal
 import socket
 from collections.abc import Callable
-from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.http11 import Request
 
-from ..meters import each_second, meters
-from ..types import Message, Receive, Scope, Send
+from ..meters import drops, each_second, meters
+from .http import HttpProtocol
+from .overdue import Connection
+from .websocket import WebSocketProtocol
 
 logger = logging.getLogger(__name__)
-
-SERVICE_RESTART = 1012  # RFC 6455's registry of close codes
 
 # The drain, in seconds.
 NOTICE_S = 2.0  # from the moment in which readiness turns red until the listener closes
@@ -39,65 +36,10 @@ CLEAN_UP_S = 1.0  # for what was cancelled to clean up
 TICK_S = 0.1  # how often uvicorn looks around
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A websocket of uvicorn's that can be asked to end: what its application is doing is finished first."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.close_timeout = CUT_OFF_S  # for the client's answer to a close
-        self._is_leaving = False
-        application = self.app
-
-        async def to_its_end(scope: Scope, receive: Receive, send: Send) -> None:
-            try:
-                await application(scope, receive, send)
-            except asyncio.CancelledError:
-                if not meters.is_draining:
-                    raise
-                # In a line of our own: uvicorn would write a traceback for what is no error here.
-                logger.warning("Cut off what ran on %s.", scope["path"])
-            finally:
-                await self._say_farewell()
-
-        self.app = to_its_end
-
-    def drain(self) -> None:
-        """
-        Tell the application that the connection is over, behind what it has been sent before.
-
-        The socket itself is open until the application returns, so that the reply to a running command
-        reaches the client; then it is closed with 1012.
-        """
-        if not self._is_leaving:
-            self._is_leaving = True
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": SERVICE_RESTART, "reason": ""})
-
-    def handle_connect(self, event: Request) -> None:
-        if not meters.is_draining:
-            return super().handle_connect(event)
-        response = self.conn.reject(HTTPStatus.SERVICE_UNAVAILABLE, "This server is stopping; try again.\n")
-        response.headers["Retry-After"] = "1"
-        self.conn.send_response(response)
-        self.handshake_complete = self.close_sent = True
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.transport.close()
-
-    def send_receive_event_to_app(self) -> None:
-        if self._is_leaving:
-            self.frames = []  # not taken, so not acknowledged: the client will send it again
-        else:
-            super().send_receive_event_to_app()
-
-    async def _say_farewell(self) -> None:
-        if self._is_leaving and self.handshake_complete and not (self.close_sent or self.disconnected):
-            close: Message = {"type": "websocket.close", "code": SERVICE_RESTART, "reason": "Restarting."}
-            await self.send(close)  # type: ignore[arg-type]
-
-
 # What the runtime is made for, as uvicorn's ``Config`` takes it.
 DEFAULTS: dict[str, Any] = {
     "loop": "uvloop",
-    "http": "httptools",
+    "http": HttpProtocol,
     "ws": WebSocketProtocol,
     "ws_per_message_deflate": False,  # frames are small, and it would encode for each recipient anew
     "ws_max_size": 2**20,  # bytes of a frame from a client
@@ -136,11 +78,22 @@ class Server(uvicorn.Server):
             self._worst_lag_s = max(self._worst_lag_s, now - self._ticked_at - TICK_S)
         if counter % 10 == 0:
             meters.loop_lag_s, self._worst_lag_s = self._worst_lag_s, 0.0
+            self._give_up_overdue(now)
             for act in each_second:
                 act()
         is_over = await super().on_tick(counter)
         self._ticked_at = asyncio.get_running_loop().time()
         return is_over
+
+    def _give_up_overdue(self, now: float) -> None:
+        """End what a client lets us wait for: handshakes that never come, answers that nobody reads."""
+        connections = (each for each in self.server_state.connections if isinstance(each, Connection))
+        overdue = [connection for connection in connections if connection.is_overdue(now)]
+        for connection in overdue:
+            connection.give_up()
+        if overdue:
+            drops["overdue"] += len(overdue)
+            logger.info("Gave up %d connections whose clients let us wait.", len(overdue))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._drain(sockets or [])

@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
+from channels_core.exceptions import StopConsumer
 from channels_core.meters import drops
-from channels_core.outbox import Outbox
+from channels_core.outbox import CAPACITY_BYTES, Outbox
 
 
 class Socket:
@@ -17,11 +18,12 @@ class Socket:
         self.is_ready = asyncio.Event()
         self.is_ready.set()
         self.error = None
+        self.fails_after = 0  # messages that are taken before the error
         self.changed = asyncio.Event()
 
     async def send(self, message):
         await self.is_ready.wait()
-        if self.error:
+        if self.error and len(self.taken) >= self.fails_after:
             raise self.error
         self.taken.append(message.get("text", message["type"]))
         self.changed.set()
@@ -96,6 +98,34 @@ async def test_a_socket_that_falls_too_far_behind_is_closed_with_1013_and_logged
     await socket.has("0", "websocket.close")
 
 
+async def test_a_socket_may_not_fall_many_bytes_behind_either(socket):
+    outbox = Outbox(socket.send)
+    socket.is_ready.clear()
+    half = "x" * (CAPACITY_BYTES // 2)
+
+    for content in ("taken by the server", half, half):
+        outbox.write(text(content))
+    assert outbox.is_open
+    outbox.write(text("x"))
+
+    assert not outbox.is_open
+    socket.is_ready.set()
+    await socket.has("taken by the server", "websocket.close")
+
+
+async def test_bytes_that_have_been_sent_do_not_count(socket):
+    outbox = Outbox(socket.send)
+    for _ in range(3):
+        socket.is_ready.clear()
+        outbox.write(text("first"))
+        outbox.write({"type": "websocket.send", "bytes": b"x" * CAPACITY_BYTES})
+        socket.is_ready.set()
+        await socket.has("first", "websocket.send")
+        socket.taken.clear()
+
+    assert outbox.is_open
+
+
 async def test_a_consumer_that_waits_for_its_turn_goes_on_when_the_socket_overflows(socket):
     outbox = Outbox(socket.send, capacity=1)
     socket.is_ready.clear()
@@ -119,15 +149,35 @@ async def test_after_a_close_nothing_is_sent_and_nobody_complains(socket):
     assert socket.taken == ["websocket.close"]
 
 
-async def test_an_error_of_the_server_reaches_the_consumer_that_sends(socket):
-    outbox = Outbox(socket.send)
-    socket.error = OSError("gone")
+ERRORS = [(ZeroDivisionError(), ZeroDivisionError), (OSError("gone"), StopConsumer)]  # what is raised, what comes out
 
-    with pytest.raises(OSError, match="gone"):
+
+@pytest.mark.parametrize(("error", "comes_out"), ERRORS)
+async def test_an_error_of_the_server_reaches_the_consumer_that_sends(socket, error, comes_out):
+    """And that the client has gone ends it in peace."""
+    outbox = Outbox(socket.send)
+    socket.error = error
+
+    with pytest.raises(comes_out):
         await outbox.send(text("hello"))
 
 
-async def test_an_error_of_the_server_reaches_a_consumer_that_waited_for_its_turn(socket):
+@pytest.mark.parametrize(("error", "comes_out"), ERRORS)
+async def test_an_error_of_the_server_reaches_a_consumer_that_waited_for_its_turn(socket, error, comes_out):
+    outbox = Outbox(socket.send)
+    socket.is_ready.clear()
+    outbox.write(text("first"))
+    sending = asyncio.ensure_future(outbox.send(text("second")))
+    await asyncio.sleep(0)
+
+    socket.error, socket.fails_after = error, 1
+    socket.is_ready.set()
+
+    with pytest.raises(comes_out):
+        await asyncio.wait_for(sending, 5)
+
+
+async def test_what_waits_for_its_turn_when_the_client_goes_is_dropped_quietly(socket):
     outbox = Outbox(socket.send)
     socket.is_ready.clear()
     first = asyncio.ensure_future(outbox.send(text("first")))
@@ -138,9 +188,24 @@ async def test_an_error_of_the_server_reaches_a_consumer_that_waited_for_its_tur
     socket.error = OSError("gone")
     socket.is_ready.set()
 
-    for sending in (first, second):
-        with pytest.raises(OSError, match="gone"):
-            await sending
+    with pytest.raises(StopConsumer):
+        await asyncio.wait_for(first, 5)
+    await asyncio.wait_for(second, 5)
+
+
+async def test_whoever_sends_without_end_after_the_close_leaves_room_for_others(socket):
+    outbox = Outbox(socket.send)
+    outbox.close()
+
+    async def send_without_end():
+        while True:
+            await outbox.send(text("more"))
+
+    sending = asyncio.ensure_future(send_without_end())
+    await asyncio.sleep(0.01)
+
+    assert not sending.done()
+    sending.cancel()
 
 
 @pytest.mark.parametrize("is_ready", [True, False])

@@ -28,6 +28,8 @@ from websockets.http11 import Request
 from channels_core.generic.websocket import AsyncWebsocketConsumer
 from channels_core.meters import each_second, meters
 from channels_core.servers import uvicorn as ours
+from channels_core.servers import websocket
+from channels_core.servers.http import HttpProtocol
 from channels_core.servers.uvicorn import DEFAULTS, Server, WebSocketProtocol
 from tests.channels_core.servers.hearing import hear, hear_close
 
@@ -112,7 +114,8 @@ def times(monkeypatch):
         for name, value in seconds.items():
             monkeypatch.setattr(ours, name, value)
 
-    times(NOTICE_S=0, END_S=10, CUT_OFF_S=1)
+    times(NOTICE_S=0, END_S=10)
+    monkeypatch.setattr(websocket, "CLOSE_FRAME_S", 1)
     return times
 
 
@@ -378,7 +381,8 @@ def test_contract_our_choices_are_taken():
 
     assert config.ws_protocol_class is WebSocketProtocol
     assert issubclass(WebSocketProtocol, WebSocketsSansIOProtocol)
-    assert config.http_protocol_class is HttpToolsProtocol
+    assert config.http_protocol_class is HttpProtocol
+    assert issubclass(HttpProtocol, HttpToolsProtocol)
     assert config.get_loop_factory().__module__ == "uvloop"
 
 
