@@ -46,7 +46,7 @@ def get_user(scope: Scope) -> Any:
     if backend_path not in settings.AUTHENTICATION_BACKENDS:
         return AnonymousUser()
     user = load_backend(backend_path).get_user(user_id)
-    if hasattr(user, "get_session_auth_hash") and not _is_made_for(session, user):
+    if hasattr(user, "get_session_auth_hash") and not is_made_for(session, user):
         session.flush()
         return AnonymousUser()
     return user or AnonymousUser()
@@ -117,7 +117,7 @@ def _get_user_session_key(session: Any) -> Any:
     return get_user_model()._meta.pk.to_python(session[SESSION_KEY])
 
 
-def _is_made_for(session: Any, user: Any) -> bool:
+def is_made_for(session: Any, user: Any) -> bool:
     """Whether the session's hash fits the user's password, under today's secret key or a former one."""
     stored = session.get(HASH_SESSION_KEY)
     if not stored:

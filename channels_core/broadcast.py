@@ -10,32 +10,30 @@ the channel layer's groups.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import json
-import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from . import DEFAULT_CHANNEL_LAYER
-from .layers import BaseChannelLayer, InMemoryChannelLayer
+from .layers import InMemoryChannelLayer
 from .layers.manager import require_channel_layer
-from .layers.patience import patiently
 from .layers.sync import run_sync
-from .outbox import Outbox
+from .line import Line, layer_group
 from .recovery import Positions
 from .types import Message
 
-logger = logging.getLogger(__name__)
-
 Event = dict[str, Any]
 
-LAYER_PREFIX = "broadcast."  # of the groups that hubs use on the channel layer
-ECHO = "broadcast.echo"  # the type of what a hub sends itself
-RETRY_S = 1.0
-WATCH_S = 1.0  # between two echoes
-COMPARE_S = 5.0  # between two looks at the heads while nothing seems wrong
+PUBLISH_S = 1.0  # the longest that a broadcast waits for the layer,
+HASTE_S = 0.1  # and where the layer is known not to answer
+
+
+class Listener(Protocol):
+    """Who may subscribe: a socket's outbox, or anything else that takes what a socket would be sent."""
+
+    def write(self, message: Message) -> None: ...
 
 
 async def broadcast(
@@ -53,14 +51,23 @@ async def broadcast(
         group: 1 to 89 ASCII letters, digits, hyphens, underscores or periods.
         event: what ``json.dumps`` takes.
         after, head: the event's position, where the group has one: it tells of the changes after the
-            number ``after`` up to the number ``head``. It travels beside the event to each hub.
+            number ``after`` up to the number ``head``. It travels beside the event to each hub. A ``head``
+            alone is that of a state: nothing before it is needed, and an older one that comes later is dropped.
         using: alias of the channel layer.
 
     Raises:
         TypeError: ``group`` is malformed, or ``event`` is not JSON.
         InvalidChannelLayerError: there is no such layer.
+        TimeoutError: the layer did not take it in time; what it raises itself comes out, too.
     """
-    await require_channel_layer(using).group_send(_layer_group(group), _envelope(group, event, after, head))
+    layer = require_channel_layer(using)
+    sending = layer.group_send(layer_group(group), _envelope(group, event, after, head))
+    if isinstance(layer, InMemoryChannelLayer):  # which never waits, and needs no event loop
+        await sending
+        return
+    hub = _hubs.get(asyncio.get_running_loop(), {}).get(using)
+    async with asyncio.timeout(HASTE_S if hub and not hub.is_heard else PUBLISH_S):
+        await sending
 
 
 def broadcast_sync(
@@ -96,47 +103,52 @@ class Hub:
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
-        # Group -> socket -> events held back for it, or None where they go straight on.
-        self._members: dict[str, dict[Outbox, list[Message] | None]] = {}
-        self._listening: set[str] = set()  # groups that the layer knows us to be in
-        self._settling = asyncio.Lock()
-        self._channel: str | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        # Group -> listener -> events held back for it, or None where they go straight on.
+        self._members: dict[str, dict[Listener, list[Message] | None]] = {}
         self._positions = Positions(self._write, self._hold, _encode)
-        self._echo = asyncio.Event()
+        self._line = Line(layer, self._members, self._take, self._compare)
 
-    async def subscribe(self, group: str, outbox: Outbox) -> None:
-        """From now on ``outbox`` gets what is broadcast to ``group``."""
-        await self._join(group, outbox, None)
+    @property
+    def is_heard(self) -> bool:
+        """Whether the layer brought the last echo: if not, it is away, and only ``tell`` reaches anybody."""
+        return self._line.is_heard
 
-    async def unsubscribe(self, group: str, outbox: Outbox) -> None:
-        """``outbox`` gets nothing more of ``group``."""
+    async def subscribe(self, group: str, listener: Listener) -> None:
+        """
+        From now on ``listener`` gets what is broadcast to ``group``.
+
+        While the layer is away that is what the group's source has, a second later; see ``recovery``.
+        """
+        await self._join(group, listener, None)
+
+    async def unsubscribe(self, group: str, listener: Listener) -> None:
+        """``listener`` gets nothing more of ``group``."""
         members = self._members.get(group, {})
-        members.pop(outbox, None)
+        members.pop(listener, None)
         if not members:
             self._members.pop(group, None)
             self._positions.forget(group)
-            await self._settle(group)
+            await self._line.settle(group)
 
     @asynccontextmanager
-    async def subscribing(self, group: str, outbox: Outbox) -> AsyncIterator[None]:
+    async def subscribing(self, group: str, listener: Listener) -> AsyncIterator[None]:
         """
         Subscribe, and hold events back while the block runs; they follow when it ends.
 
         What the block sends is therefore first, and nothing that happens meanwhile is missed. If the
         block raises, the subscription ends.
         """
-        await self._join(group, outbox, [])
+        await self._join(group, listener, [])
         try:
             yield
         except BaseException:
-            await self.unsubscribe(group, outbox)
+            await self.unsubscribe(group, listener)
             raise
         members = self._members.get(group, {})
-        if outbox in members:  # it has not left meanwhile
-            held, members[outbox] = members[outbox], None
+        if listener in members:  # it has not left meanwhile
+            held, members[listener] = members[listener], None
             for message in held or ():
-                outbox.write(message)
+                listener.write(message)
 
     def start_at(self, group: str, head: int) -> None:
         """Tell how far the group had come when somebody read it, so that what is lost from then on is noticed."""
@@ -147,119 +159,27 @@ class Hub:
         """Write ``event`` to the sockets of this process only."""
         self._write(group, _encode(event))
 
-    async def _join(self, group: str, outbox: Outbox, held: list[Message] | None) -> None:
-        self._members.setdefault(group, {})[outbox] = held
-        if group in self._listening:
-            return
+    async def _join(self, group: str, listener: Listener, held: list[Message] | None) -> None:
+        layer_group(group)  # a malformed name is refused before anything is done
+        self._members.setdefault(group, {})[listener] = held
         try:
-            await self._settle(group)
+            await self._line.settle(group)
         except BaseException:
-            await self.unsubscribe(group, outbox)
+            await self.unsubscribe(group, listener)
             raise
 
-    async def _settle(self, group: str) -> None:
-        """Make the layer's subscription fit the members; one at a time, as joining and leaving cross."""
-        async with self._settling:
-            wanted = group in self._members
-            if wanted and group not in self._listening:
-                channel = await self._listen()
-                await patiently(self.layer.group_add, _layer_group(group), channel)
-                self._listening.add(group)
-            elif not wanted and group in self._listening:
-                self._listening.discard(group)
-                await self._discard(group)
-            if not self._listening and not self._members:
-                await self._rest()
+    def _take(self, message: Message) -> None:
+        self._positions.take(message["group"], message["text"], message["after"], message["head"])
 
-    async def _discard(self, group: str) -> None:
-        try:
-            await self.layer.group_discard(_layer_group(group), self._channel)
-        except Exception:
-            # Whoever leaves has left; what still comes for the group finds no member.
-            logger.warning("The channel layer did not take our leave of %s.", group, exc_info=True)
-
-    async def _listen(self) -> str:
-        """The channel of this hub, with somebody who reads it."""
-        if self._channel is not None:
-            return self._channel
-        # In memory a prefix of its own gives the hub room for a burst. Elsewhere it has the common one:
-        # channels_redis reads all channels of a process together, as long as they share it.
-        prefix = ["hub."] if isinstance(self.layer, InMemoryChannelLayer) else []
-        channel: str = await patiently(self.layer.new_channel, *prefix)
-        self._channel = channel
-        self._tasks = [_start(self._read(channel)), _start(self._watch(channel))]
-        # A layer whose memberships expire hears of us in time.
-        if group_expiry := getattr(self.layer, "group_expiry", None):
-            self._tasks.append(_start(self._renew(channel, group_expiry / 3)))
-        return channel
-
-    async def _rest(self) -> None:
-        """Nobody listens: give the channel back. Cancelling its reader is what ends it on every layer."""
-        self._channel = None
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _read(self, channel: str) -> None:
-        while True:
-            try:
-                message = await self.layer.receive(channel)
-            except Exception:
-                logger.exception("The channel layer cannot be read; trying again in %g s.", RETRY_S)
-                await asyncio.sleep(RETRY_S)
-            else:
-                if message["type"] == ECHO:
-                    self._echo.set()
-                else:
-                    self._positions.take(message["group"], message["text"], message["after"], message["head"])
-
-    async def _watch(self, channel: str) -> None:
-        """
-        Compare heads with the truth: every few seconds, and every second as long as the layer is away.
-
-        Whether it is there shows by an echo that the hub sends itself.
-        """
-        was_heard, compared = True, asyncio.get_running_loop().time()
-        while True:
-            await asyncio.sleep(WATCH_S)
-            is_heard = await self._hears_itself(channel)
-            now = asyncio.get_running_loop().time()
-            if is_heard and was_heard and now - compared < COMPARE_S:
-                continue
-            was_heard, compared = is_heard, now
-            try:
-                await self._positions.compare(list(self._members))
-            except Exception:
-                logger.exception("The heads of groups could not be compared; trying again in %g s.", WATCH_S)
-
-    async def _hears_itself(self, channel: str) -> bool:
-        if isinstance(self.layer, InMemoryChannelLayer):
-            return True
-        self._echo.clear()
-        try:
-            async with asyncio.timeout(WATCH_S):
-                await self.layer.send(channel, {"type": ECHO})
-                await self._echo.wait()
-        except Exception:
-            return False
-        return True
-
-    async def _renew(self, channel: str, every_s: float) -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                for group in list(self._listening):
-                    await self.layer.group_add(_layer_group(group), channel)
-            except Exception:
-                logger.exception("Group memberships were not renewed; trying again in %g s.", every_s)
+    async def _compare(self) -> None:
+        await self._positions.compare(list(self._members))
 
     def _write(self, group: str, text: str) -> None:
         message: Message = {"type": "websocket.send", "text": text}
         # A copy, because a socket that fails may leave meanwhile.
-        for outbox, held in list(self._members.get(group, {}).items()):
+        for listener, held in list(self._members.get(group, {}).items()):
             if held is None:
-                outbox.write(message)
+                listener.write(message)
             else:
                 held.append(message)
 
@@ -269,15 +189,7 @@ class Hub:
                 held.append({"type": "websocket.send", "text": text})
 
 
-_names = BaseChannelLayer()
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Hub]] = WeakKeyDictionary()
-
-
-def _layer_group(group: str) -> str:
-    """The layer's name for a broadcast group. Checked here, since not every layer checks names."""
-    _names.require_valid_group_name(group)
-    _names.require_valid_group_name(LAYER_PREFIX + group)
-    return LAYER_PREFIX + group
 
 
 def _encode(event: Event) -> str:
@@ -286,8 +198,3 @@ def _encode(event: Event) -> str:
 
 def _envelope(group: str, event: Event, after: int | None, head: int | None) -> Message:
     return {"type": "broadcast", "group": group, "text": _encode(event), "after": after, "head": head}
-
-
-def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task that outlives the connection which happens to need it first, and therefore has none of its context."""
-    return asyncio.create_task(work, context=contextvars.Context())

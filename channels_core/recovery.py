@@ -29,10 +29,13 @@ class Source:
 
     ``heads(groups)`` gives the number of each group's last change. ``fetch(group, after)`` gives what has changed
     after the change ``after`` as one event, and the number that it reaches: less than the head if not all fits.
+    ``missed()`` is for what is told without numbers: it may have been lost. It is awaited after the heads, that is
+    every few seconds, each second while the layer is away, and when it is back.
     """
 
     heads: Callable[[Collection[str]], Awaitable[Mapping[str, int]]]
     fetch: Callable[[str, int], Awaitable[tuple[Event, int]]]
+    missed: Callable[[], Awaitable[None]] | None = None
 
 
 _sources: dict[str, Source] = {}
@@ -99,29 +102,33 @@ class Positions:
 
     def take(self, group: str, text: str, after: int | None, head: int | None) -> None:
         """Deliver what was broadcast: now, or after what it follows; what was delivered before is dropped."""
-        if after is None or head is None:
+        if head is None:
             return self._write(group, text)
-        self._begin(group, after)
+        # A state, which has no ``after``, follows whatever is known.
+        self._begin(group, head - 1 if after is None else after)
         known = self._heads[group]
         if head <= known:
             # What somebody has read may be older than what was delivered to the others.
             return self._hold(group, text)
-        if after > known and source_of(group):
+        if after is not None and after > known and source_of(group):
             self._waiting.setdefault(group, []).append(_Waiting(after, head, text))
             return self._fill_soon(group, head)
         self._deliver(group, text, head)
         self._release(group)
 
     async def compare(self, groups: Collection[str]) -> None:
-        """Ask the sources for the heads of ``groups``, and for what is missing."""
-        by_source: dict[int, tuple[Source, list[str]]] = {}
-        for group in groups:
-            if source := source_of(group):
-                by_source.setdefault(id(source), (source, []))[1].append(group)
-        for source, names in by_source.values():
-            for group, head in (await source.heads(names)).items():
-                if self._heads.get(group, head) < head:
-                    self._fill_soon(group, head)
+        """Ask the sources for the heads of ``groups``, for what is missing, and to look after the rest."""
+        sources = {id(source): source for source in _sources.values()}
+        for source in sources.values():
+            names = [group for group in groups if source_of(group) is source]
+            try:
+                for group, head in (await source.heads(names) if names else {}).items():
+                    if self._heads.get(group, head) < head:
+                        self._fill_soon(group, head)
+                if source.missed:
+                    await source.missed()
+            except Exception:
+                logger.exception("What was told could not be compared with its source; it will be again.")
 
     def _begin(self, group: str, head: int) -> bool:
         """Whether the group was known before; if not, it is known up to ``head`` now."""

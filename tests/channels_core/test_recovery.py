@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from channels_core import broadcast as broadcast_module
-from channels_core import recovery
+from channels_core import line, recovery
 from channels_core.broadcast import broadcast, get_hub
 from channels_core.outbox import Outbox
 from channels_core.recovery import Positions, Source
@@ -64,6 +63,9 @@ class Reader:
 
     def take(self, after, head):
         self.positions.take(GROUP, json.dumps({"changes": list(range(after + 1, head + 1))}), after, head)
+
+    def take_state(self, head):
+        self.positions.take(GROUP, json.dumps({"changes": [head]}), None, head)
 
     async def until_told(self, head):
         async with asyncio.timeout(5):
@@ -190,6 +192,66 @@ async def test_nobody_is_asked_about_a_group_that_nobody_listens_to_any_more(led
     assert reader.told == [1]
 
 
+async def test_a_state_needs_nothing_before_it_and_an_older_one_is_dropped(ledger):
+    reader = Reader()
+    ledger.head = 9
+    reader.take_state(3)
+    reader.take_state(9)
+    reader.take_state(8)
+    reader.take_state(9)
+
+    assert reader.told == [3, 9]
+    await asyncio.sleep(0.01)
+    assert ledger.fetches == []
+
+
+async def test_a_state_that_was_lost_is_found_by_comparing(ledger):
+    reader = Reader()
+    reader.take_state(3)
+    ledger.head = 5
+
+    await reader.positions.compare([GROUP])
+    await reader.until_told(5)
+
+    assert ledger.fetches == [3]
+
+
+async def test_who_still_reads_is_given_a_state_that_the_others_know(ledger):
+    reader = Reader()
+    reader.take_state(5)
+    reader.take_state(4)
+
+    assert reader.held == [4]
+
+
+async def test_a_source_that_cannot_be_compared_does_not_keep_others_from_it(ledger, monkeypatch, caplog):
+    async def fail(groups):
+        raise ConnectionError("the database is away")
+
+    monkeypatch.setattr(recovery, "_sources", {"broken.": Source(fail, ledger.fetch)} | recovery._sources)
+    reader = Reader()
+    reader.take(0, 1)
+    ledger.head = 2
+
+    await reader.positions.compare(["broken.1", GROUP])
+    await reader.until_told(2)
+
+    assert "the database is away" in caplog.text
+
+
+async def test_what_is_told_without_numbers_is_looked_after_when_heads_are_compared(ledger, monkeypatch):
+    missed = asyncio.Event()
+
+    async def has_missed():
+        missed.set()
+
+    monkeypatch.setattr(recovery, "_sources", {"numbered.": Source(ledger.heads, ledger.fetch, has_missed)})
+
+    await Reader().positions.compare(["other.1"])  # whose events may be just those
+
+    assert missed.is_set()
+
+
 @pytest.mark.parametrize("seed", range(30))
 async def test_whatever_happens_on_the_way_everything_arrives_once_and_in_order(ledger, seed):
     chance = random.Random(seed)
@@ -243,8 +305,8 @@ def redis_layer(settings, redis_server):
 async def test_without_redis_changes_arrive_by_comparing_and_with_it_again_as_before(
     ledger, redis_layer, redis_server: RedisServer, monkeypatch
 ):
-    monkeypatch.setattr(broadcast_module, "WATCH_S", 0.2)
-    monkeypatch.setattr(broadcast_module, "COMPARE_S", 3600)
+    monkeypatch.setattr(line, "WATCH_S", 0.2)
+    monkeypatch.setattr(line, "COMPARE_S", 3600)
     hub, socket = get_hub(), Socket()
     await hub.subscribe(GROUP, socket.outbox)
     hub.start_at(GROUP, 0)

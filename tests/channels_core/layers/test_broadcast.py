@@ -8,9 +8,10 @@ import threading
 
 import pytest
 
-from channels_core.broadcast import LAYER_PREFIX, broadcast, broadcast_sync, get_hub
+from channels_core.broadcast import broadcast, broadcast_sync, get_hub
 from channels_core.exceptions import InvalidChannelLayerError
 from channels_core.layers import channel_layers
+from channels_core.line import LAYER_PREFIX
 from channels_core.outbox import Outbox
 
 
@@ -104,7 +105,8 @@ async def test_a_group_has_one_subscription_on_the_layer_however_many_members(si
         original = getattr(site, act)
 
         async def counted(group, channel, act=act, original=original):
-            calls.append((act, group))
+            if group == f"{LAYER_PREFIX}a":  # the hub has a group of its own, for its echo
+                calls.append((act, group))
             await original(group, channel)
 
         monkeypatch.setattr(site, act, counted, raising=False)
@@ -176,7 +178,7 @@ async def test_a_layer_that_fails_does_not_keep_anybody_from_leaving(site, subsc
     await get_hub().unsubscribe("a", socket.outbox)
 
     assert get_hub()._members == {}
-    assert "did not take our leave" in caplog.text
+    assert "does not answer" in caplog.text
 
 
 async def test_when_everybody_has_left_no_task_and_no_channel_stays(site, subscribe, backend):
@@ -282,7 +284,7 @@ async def test_without_a_layer_broadcasting_says_what_to_set(settings):
 
 
 async def test_a_hub_that_cannot_read_its_layer_says_so_and_tries_again(site, subscribe, monkeypatch, caplog):
-    monkeypatch.setattr("channels_core.broadcast.RETRY_S", 0)
+    monkeypatch.setattr("channels_core.line.RETRY_S", 0)
     original, failures = site.receive, iter([OSError("the line is cut")])
 
     async def receive(channel):
@@ -291,7 +293,7 @@ async def test_a_hub_that_cannot_read_its_layer_says_so_and_tries_again(site, su
         return await original(channel)
 
     monkeypatch.setattr(site, "receive", receive, raising=False)
-    with caplog.at_level(logging.ERROR, logger="channels_core.broadcast"):
+    with caplog.at_level(logging.ERROR, logger="channels_core.line"):
         socket = await subscribe("a")
         await broadcast("a", {"n": 1})
         assert await socket.next() == {"n": 1}

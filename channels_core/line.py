@@ -1,0 +1,212 @@
+"""
+The line of a hub to its channel layer: it joins the groups that have members, and comes back by itself.
+
+Nobody fails or waits long because the layer is away. Whether it is there shows by an echo: what the hub sends
+to a group of its own. While no echo comes the layer is left alone, and what is to be joined and left waits
+until it is back; every membership of before is renewed then, for a server that was restarted knows of none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import Any
+
+from .layers import BaseChannelLayer, InMemoryChannelLayer
+from .types import Message
+
+logger = logging.getLogger(__name__)
+
+LAYER_PREFIX = "broadcast."  # of the groups that hubs use on the channel layer
+ECHO = "broadcast.echo"  # the type of what a hub sends itself
+RETRY_S = 1.0
+LIMIT_S = 1.0  # the longest that anybody waits for the layer
+WATCH_S = 1.0  # between two echoes
+COMPARE_S = 5.0  # between two comparisons while nothing seems wrong
+SILENCES = 4  # echoes that were taken and not brought, after which the channel is given up for a new one
+
+
+class Line:
+    """
+    The memberships of one hub on its layer.
+
+    ``groups`` are those that have members now: the hub changes it and calls ``settle``. ``take`` is given what
+    arrives; ``compare`` is awaited every few seconds, and every second as long as the layer is away.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        groups: Collection[str],
+        take: Callable[[Message], None],
+        compare: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.is_heard = True  # the layer brought the last echo
+        self._layer = layer
+        self._is_memory = isinstance(layer, InMemoryChannelLayer)
+        self._groups = groups
+        self._take = take
+        self._compare = compare
+        # Group -> the era in which the layer was told; a new era begins when that may be forgotten.
+        self._joined: dict[str, int] = {}
+        self._era = 0
+        self._settling = asyncio.Lock()
+        self._channel: str | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._echo = asyncio.Event()
+        self._echo_group = layer_group(f"echo.{secrets.token_hex(8)}")
+        self._echo_era = -1
+        self._silences = 0  # echoes that were taken since one was brought
+
+    async def settle(self, group: str) -> None:
+        """Make the layer's membership fit ``groups``: now, or as soon as the layer is there."""
+        # One at a time, as joining and leaving cross.
+        async with self._settling:
+            if group in self._groups and not self._watching:
+                self._watching = _start(self._watch())
+            if self.is_heard:
+                try:
+                    async with asyncio.timeout(LIMIT_S):
+                        await self._fit(group)
+                except Exception as error:
+                    self._lose(error)
+            if not self._groups and not self._joined:
+                await self._rest()
+
+    async def _fit(self, group: str) -> None:
+        if group in self._groups:
+            if self._joined.get(group) != self._era:
+                channel = await self._open()
+                await self._layer.group_add(layer_group(group), channel)
+                self._joined[group] = self._era
+        elif self._joined.pop(group, None) is not None:
+            # Tried once: what still comes for the group finds no member.
+            await self._layer.group_discard(layer_group(group), self._channel)
+
+    async def _open(self) -> str:
+        """The channel of this hub, with somebody who reads it."""
+        is_echo_due = self._echo_era != self._era and not self._is_memory
+        if is_echo_due:  # a first question: channels_redis keeps a mailbox for each new channel that fails
+            await self._send_echo()
+        if self._channel is None:
+            # In memory a prefix of its own gives the hub room for a burst. Elsewhere it has the common one:
+            # channels_redis reads all channels of a process together, as long as they share it.
+            prefix = ["hub."] if self._is_memory else []
+            self._channel = await self._layer.new_channel(*prefix)
+            self._reading = _start(self._read(self._channel))
+        if is_echo_due:
+            await self._layer.group_add(self._echo_group, self._channel)
+            self._echo_era = self._era
+        return self._channel
+
+    async def _rest(self) -> None:
+        """Nobody listens: give the channel back. Cancelling its reader is what ends it on every layer."""
+        if self._channel and not self._is_memory and self.is_heard:
+            try:
+                async with asyncio.timeout(LIMIT_S):
+                    await self._layer.group_discard(self._echo_group, self._channel)
+            except Exception as error:
+                logger.info("The channel layer did not take our leave: %r", error)
+        watching, self._watching = self._watching, None
+        await self._drop_channel()
+        self.is_heard = True  # as far as anybody knows
+        if watching and watching is not asyncio.current_task():
+            await _end(watching)
+
+    async def _drop_channel(self) -> None:
+        reading, self._reading, self._channel = self._reading, None, None
+        self._silences = 0
+        self._era += 1
+        if reading:
+            await _end(reading)
+
+    def _lose(self, error: BaseException) -> None:
+        if self.is_heard:
+            self.is_heard = False
+            self._era += 1
+            logger.warning("The channel layer does not answer (%r); it is asked again every %g s.", error, WATCH_S)
+
+    async def _read(self, channel: str) -> None:
+        while True:
+            try:
+                message = await self._layer.receive(channel)
+            except Exception as error:
+                self._lose(error)
+                logger.exception("The channel layer cannot be read; trying again in %g s.", RETRY_S)
+                await asyncio.sleep(RETRY_S)
+            else:
+                if message["type"] == ECHO:
+                    self._silences = 0
+                    self._echo.set()
+                else:
+                    self._take(message)
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        # A layer whose memberships expire hears of us in time.
+        renew_s = getattr(self._layer, "group_expiry", None) or float("inf")
+        begun = compared = renewed = loop.time()
+        while self._watching is asyncio.current_task():
+            await asyncio.sleep(max(0.0, begun + WATCH_S - loop.time()))
+            begun, was_heard = loop.time(), self.is_heard
+            if begun - renewed > renew_s / 3:
+                self._era, renewed = self._era + 1, begun
+            await self._listen()
+            for group in {*self._groups, *self._joined} if self.is_heard else ():
+                await self.settle(group)
+            if self.is_heard and was_heard and begun - compared < COMPARE_S:
+                continue
+            compared = begun
+            await self._compare()
+
+    async def _listen(self) -> None:
+        """Whether the layer is there: ``is_heard``."""
+        if self._is_memory:
+            self.is_heard = True
+            return
+        self._echo.clear()
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                async with self._settling:
+                    await self._open()
+                await self._send_echo()
+                await self._echo.wait()
+        except Exception as error:
+            self._lose(error)
+            if self._silences >= SILENCES:
+                async with self._settling:
+                    await self._drop_channel()
+        else:
+            if not self.is_heard:
+                self.is_heard = True
+                logger.warning("The channel layer is there again.")
+
+    async def _send_echo(self) -> None:
+        await self._layer.group_send(self._echo_group, {"type": ECHO})
+        self._silences += 1
+
+
+_names = BaseChannelLayer()
+
+
+def layer_group(group: str) -> str:
+    """The layer's name for a broadcast group. Checked here, since not every layer checks names."""
+    _names.require_valid_group_name(group)
+    _names.require_valid_group_name(LAYER_PREFIX + group)
+    return LAYER_PREFIX + group
+
+
+def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that outlives the connection which happens to need it first, and therefore has none of its context."""
+    return asyncio.create_task(work, context=contextvars.Context())
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task, and wait for what it has to say to the layer, but not for good."""
+    task.cancel()
+    await asyncio.wait([task], timeout=LIMIT_S)
+    task.cancel()
