@@ -5,7 +5,10 @@ from django.contrib.auth.admin import UserAdmin
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from .models import Membership, Message, Room, User
+from .models import Ban, Membership, Message, Room, User
+from .views import limits_sign_ins
+
+admin.site.login = limits_sign_ins(admin.site.login)  # type: ignore[method-assign]
 
 
 @admin.register(User)
@@ -44,6 +47,17 @@ class MembershipAdmin(admin.ModelAdmin):
     search_fields = ("user__username", "room__name")
     autocomplete_fields = ("user", "room")
     readonly_fields = ("joined",)
+
+
+@admin.register(Ban)
+class BanAdmin(admin.ModelAdmin):
+    """Whoever is banned here stays in the room until their membership is deleted, too."""
+
+    list_display = ("user", "room", "by", "created")
+    list_select_related = ("user", "room", "by")
+    search_fields = ("user__username", "room__name")
+    autocomplete_fields = ("user", "room", "by")
+    readonly_fields = ("created",)
 
 
 @admin.register(Message)

@@ -8,6 +8,7 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        from . import recovery
+        from . import bell, recovery
 
+        bell.connect()
         recovery.connect()

@@ -1,83 +1,47 @@
 """Adapters between sockets and services: frames become service calls, and answers go back."""
 
-import json
 import logging
-import reprlib
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qs
-from uuid import UUID
 
-from django.core.exceptions import ValidationError
-from django.db import InterfaceError, OperationalError
-
-from channels_core.broadcast import get_hub
+from channels_core.broadcast import broadcast, get_hub
 from channels_core.db import database_sync_to_async
-from channels_core.generic.websocket import AsyncJsonWebsocketConsumer
 
-from . import events, queries, services
+from . import events, frames, limits, queries, services
+from .access import Place
 from .events import CloseCode
-from .journal import get_journal, unavailable
+from .frames import Frame
+from .inbox import ChatConsumer, InboxConsumer
+from .journal import get_journals
 from .models import Message, Room, User
 from .presence import get_presence
 from .pulse import get_pulse
 
 logger = logging.getLogger(__name__)
 
-Frame = dict[str, Any]
-MAX_REF_LENGTH = 64
-MAX_SEQ = 2**63 - 1
 
+class RoomConsumer(InboxConsumer):
+    """One browser tab in one room; what happens in the other rooms of its person is told here, too."""
 
-class ChatConsumer(AsyncJsonWebsocketConsumer):
-    """Accepts first and refuses by a close code afterwards, so that a browser learns the reason."""
+    asked = events.ASKED
+    place: Place
 
-    # What a room is told goes from the hub to the socket: no mailbox is needed, in Redis or elsewhere.
-    channel_layer_alias = None
-
-    is_refused = False
-
-    async def refuse(self, code: CloseCode) -> None:
-        self.is_refused = True
-        await self.close(code=code, reason=events.REASONS[code])
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
-        """Hand on what is a JSON object; a client that sends something else is broken and is told so."""
-        if self.is_refused:  # what was on its way already
-            return
-        if text_data is None:
-            return await self.refuse(CloseCode.MALFORMED)
-        if len(text_data) > events.MAX_FRAME_BYTES or len(text_data.encode()) > events.MAX_FRAME_BYTES:
-            return await self.refuse(CloseCode.TOO_BIG)
-        try:
-            frame = json.loads(text_data, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            return await self.refuse(CloseCode.MALFORMED)
-        await self.receive_json(frame, **kwargs)
-
-
-class RoomConsumer(ChatConsumer):
-    """One browser tab in one room."""
-
-    room: Room
-    has_entered = False
-
-    async def connect(self) -> None:
-        await self.accept()
-        self.user = self.scope["user"]
-        if not self.user.is_authenticated:
-            return await self.refuse(CloseCode.NOT_SIGNED_IN)
+    async def enter(self) -> None:
         try:
             since = self.since()
         except ValueError:
             return await self.refuse(CloseCode.MALFORMED)
         slug = self.scope["url_route"]["kwargs"]["slug"]
-        room, place = await database_sync_to_async(queries.place_in)(self.user, slug)
-        if room is None:
-            return await self.refuse(CloseCode.NO_SUCH_ROOM)
+        place = next((place for place in self.places.values() if place.facts.slug == slug), None)
         if place is None:
-            return await self.refuse(CloseCode.NOT_A_MEMBER)
-        await self.enter(room, since)
+            exists = await database_sync_to_async(Room.objects.filter(slug=slug).exists)()
+            return await self.refuse(CloseCode.NOT_A_MEMBER if exists else CloseCode.NO_SUCH_ROOM)
+        self.place = place
+        # Subscribe, then read: what happens in between is held back and follows the welcome, and is
+        # harmless where the welcome has it already. In the other order it could be lost.
+        async with self.listening(events.room_group(place.room_id), *self.inbox_groups()):
+            await self.welcome(place, since)
 
     def since(self) -> int | None:
         """The number of the last change that this reader knows of; ``ValueError`` for what is no such number."""
@@ -85,74 +49,100 @@ class RoomConsumer(ChatConsumer):
         if "since" not in query:
             return None
         [text] = query["since"]
-        if not (text.isascii() and text.isdigit() and int(text) <= MAX_SEQ):
+        if not (text.isascii() and text.isdigit() and int(text) <= frames.MAX_NUMBER):
             raise ValueError(f"Expected a number of a change, but got {text[:40]!r}.")
         return int(text)
 
-    async def enter(self, room: Room, since: int | None) -> None:
-        # Subscribe, then read: what happens in between is held back and follows the welcome, and is
-        # harmless where the welcome has it already. In the other order it could be lost.
-        async with self.subscribing(events.room_group(room.pk)):
-            self.room, self.has_entered = room, True
-            get_pulse().enter(room.pk)
-            present = await get_presence().track(room.pk, events.person(self.user))
-            page, recovered, people = await database_sync_to_async(_welcome)(room, present, since)
-            get_hub().start_at(events.room_group(room.pk), page.head)
-            await self.send_json(events.welcome(room, page.head, page.messages, page.more, people, recovered=recovered))
+    async def welcome(self, place: Place, since: int | None) -> None:
+        self.has_entered = True
+        get_pulse().enter(place.room_id)
+        presence = get_presence()
+        present = await presence.track(place.room_id, events.person(self.user))
+        page, recovered, people = await database_sync_to_async(_welcome)(self.room, present, since)
+        get_hub().start_at(events.room_group(place.room_id), page.head)
+        self.start_activity()
+        await self.send_json(
+            events.welcome(
+                place,
+                page.head,
+                page.messages,
+                page.more,
+                people,
+                self.places.values(),
+                reader=self.user_id,
+                recovered=recovered,
+                local=presence.is_local,
+            )
+        )
 
-    async def disconnect(self, code: int) -> None:
-        if self.has_entered:
-            get_presence().untrack(self.room.pk, self.user.pk)
-            get_pulse().leave(self.room.pk)
+    @property
+    def room(self) -> Room:
+        """The room, as far as it is known here; services look at the stored one."""
+        return Room(pk=self.place.room_id, **self.place.facts._asdict())
 
-    async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        match content:
-            case {"ref": str() | int() as ref} if not isinstance(ref, bool) and len(str(ref)) <= MAX_REF_LENGTH:
-                await self.send_json(await self.answer(ref, content))
-            case _:
-                await self.refuse(CloseCode.MALFORMED)
+    def leave(self) -> None:
+        get_presence().untrack(self.place.room_id, self.user_id)
+        get_pulse().leave(self.place.room_id)
 
-    async def answer(self, ref: str | int, frame: Frame) -> events.Event:
-        """The reply to a frame. What cannot be done is refused by name; the socket lives on."""
-        try:
-            match frame:
-                case {"type": "message.post"}:
-                    return events.reply(ref, message=events.message(await self.post(frame)))
-                case {"type": "message.edit"}:
-                    message = await self.change(services.edit_message, frame, text=_text(frame, "text"))
-                    return events.reply(ref, message=events.message(message))
-                case {"type": "message.delete"}:
-                    return events.reply(ref, message=events.message(await self.change(services.delete_message, frame)))
-                case {"type": "history.get"}:
-                    page = await self.history(frame)
-                    messages = [events.message(message) for message in page.messages]
-                    return events.reply(ref, head=page.head, messages=messages, more=page.more)
-                case _:
-                    return events.refused(ref, "unknown_type", f"Expected one of: {', '.join(events.ASKED)}.")
-        except ValidationError as error:
-            return events.refused_by(ref, error)
+    async def learn(self, place: Place) -> None:
+        if place.room_id == self.place.room_id:
+            self.place = place
+        await super().learn(place)
+
+    async def lose(self, place: Place, code: CloseCode, reason: str) -> None:
+        if place.room_id == self.place.room_id:
+            await self.end(code, reason, place.facts.slug)
+        else:
+            await super().lose(place, code, reason)
+
+    async def do(self, frame: Frame) -> dict[str, Any] | None:
+        match frame:
+            case {"type": "message.post"}:
+                return {"message": events.message(await self.post(frame))}
+            case {"type": "message.edit"}:
+                text = frames.string(frame, "text")
+                return {"message": events.message(await self.change(services.edit_message, frame, text=text))}
+            case {"type": "message.delete"}:
+                return {"message": events.message(await self.change(services.delete_message, frame))}
+            case {"type": "typing.start"}:
+                await self.tell_typing()
+                return {}
+            case {"type": "read.set"}:
+                return {"seq": await self.mark_read(self.place.room_id, frame)}
+            case {"type": "history.get"}:
+                page = await self.history(frame)
+                return {"head": page.head, "messages": [*map(events.message, page.messages)], "more": page.more}
+        return None
 
     async def post(self, frame: Frame) -> Message:
-        draft = services.Draft(self.room.pk, self.user.pk, _uuid(frame, "client_id"), _text(frame, "text"))
-        return await get_journal().post(draft)
+        self.take(limits.posts)
+        draft = services.Draft(
+            self.place.room_id, self.user_id, frames.uuid(frame, "client_id"), frames.string(frame, "text")
+        )
+        return await get_journals().posts.post(draft)
 
     async def change(self, service: Callable[..., Message], frame: Frame, **fields: Any) -> Message:
         """What the service makes of the message that the frame names."""
-        message_id = _number(frame, "id", MAX_SEQ)
+        self.take(limits.posts)
+        message_id = frames.number(frame, "id")
+        return await database_sync_to_async(service)(actor=self.user, room=self.room, message_id=message_id, **fields)
+
+    async def tell_typing(self) -> None:
+        self.take(limits.typing)
+        group, event = events.room_group(self.place.room_id), events.typing(self.user)
         try:
-            return await database_sync_to_async(service)(
-                actor=self.user, room=self.room, message_id=message_id, **fields
-            )
-        except (OperationalError, InterfaceError) as error:
-            logger.error("A message was not changed, the database does not answer: %s", error)
-            raise unavailable() from error
+            await broadcast(group, event)
+        except Exception as error:  # whatever the layer raises: nobody misses a thing that is over in seconds
+            logger.info("That somebody is typing was not told: %s", error)
+            get_hub().tell(group, event)
 
     async def history(self, frame: Frame) -> queries.Page:
+        self.take(limits.history)
         if "since" in frame:
-            since = _number(frame, "since", MAX_SEQ, least=0)
+            since = frames.number(frame, "since", least=0)
             return await database_sync_to_async(queries.changes_for)(self.user, self.room, since=since)
-        before = _number(frame, "before", MAX_SEQ) if "before" in frame else None
-        limit = _number(frame, "limit", events.MAX_PAGE_SIZE) if "limit" in frame else events.PAGE_SIZE
+        before = frames.number(frame, "before") if "before" in frame else None
+        limit = frames.number(frame, "limit", events.MAX_PAGE_SIZE) if "limit" in frame else events.PAGE_SIZE
         return await database_sync_to_async(queries.history_for)(self.user, self.room, before=before, limit=limit)
 
 
@@ -168,36 +158,3 @@ def _welcome(room: Room, present: set[int], since: int | None) -> tuple[queries.
     """What the welcome tells, in one visit to the database: all that was missed, or the newest page; never a part."""
     changes = queries.resumed(room, since) if since is not None else None
     return changes or queries.page_of(room), changes is not None, queries.people(present)
-
-
-class InvalidField(ValidationError):
-    """A field of a frame that is not what the protocol says."""
-
-    def __init__(self, field: str, expected: str, came: Any) -> None:
-        # Not repr(): it is as long as the frame, and fails on nesting that JSON could still read.
-        super().__init__(f"Expected {field} to be {expected}, but got {reprlib.repr(came)}.", code="invalid")
-        self.field = field
-
-
-def _text(frame: Frame, field: str) -> str:
-    if isinstance(value := frame.get(field), str):
-        return value
-    raise InvalidField(field, "a string", value)
-
-
-def _number(frame: Frame, field: str, most: int, least: int = 1) -> int:
-    value = frame.get(field)
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
-        return value
-    raise InvalidField(field, f"a whole number from {least} to {most}", value)
-
-
-def _uuid(frame: Frame, field: str) -> UUID:
-    try:
-        return UUID(_text(frame, field))
-    except ValueError:
-        raise InvalidField(field, "a UUID", frame[field]) from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON.")

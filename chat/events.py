@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 
 from channels_core.broadcast import broadcast_sync
 
+from .access import Facts, Place
 from .models import Message, Room, User
 
 Event = dict[str, Any]
@@ -23,18 +24,23 @@ MAX_FRAME_BYTES = 64 * 1024
 PAGE_SIZE = 50  # messages in a welcome, and in a page of history unless the client asks for another size
 MAX_PAGE_SIZE = 100
 MAX_CHANGES = 500  # messages that somebody who comes back is told one by one; after more they start afresh
-ROOM_GROUPS = "room."  # and the room's key: names of broadcast groups
-ASKED = ("message.post", "message.edit", "message.delete", "history.get")
+# Names of broadcast groups: these, and a key.
+ROOM_GROUPS = "room."  # what is said in a room, for those who have it open
+ACTIVITY_GROUPS = "activity."  # that something was said in it, for all its members
+USER_GROUPS = "user."  # what concerns one person, in all their tabs
+INBOX_GROUP = "inbox"  # every tab that has no room open
+ASKED = ("message.post", "message.edit", "message.delete", "typing.start", "read.set", "history.get")
 
 
 class CloseCode(IntEnum):
-    """Why the server ended a connection; a browser does not come back by itself after any of these."""
+    """Why the server ended a connection; a browser comes back by itself only after ``TOO_FAST``."""
 
     TOO_BIG = 1009
     MALFORMED = 4400
     NOT_SIGNED_IN = 4401
     NOT_A_MEMBER = 4403
     NO_SUCH_ROOM = 4404
+    TOO_FAST = 4429
 
 
 REASONS = {
@@ -43,6 +49,7 @@ REASONS = {
     CloseCode.NOT_SIGNED_IN: "Log in to open this connection.",
     CloseCode.NOT_A_MEMBER: "Only members of this room can listen to it.",
     CloseCode.NO_SUCH_ROOM: "There is no such room.",
+    CloseCode.TOO_FAST: "Too fast. Try again in {seconds} s.",
 }
 
 
@@ -51,9 +58,19 @@ def room_group(room_id: int) -> str:
     return f"{ROOM_GROUPS}{room_id}"
 
 
-def room_of(group: str) -> int:
-    """The room that a broadcast group belongs to."""
-    return int(group.removeprefix(ROOM_GROUPS))
+def activity_group(room_id: int) -> str:
+    """The broadcast group of all members of a room, in whatever room they are."""
+    return f"{ACTIVITY_GROUPS}{room_id}"
+
+
+def user_group(user_id: int) -> str:
+    """The broadcast group of one person's tabs."""
+    return f"{USER_GROUPS}{user_id}"
+
+
+def key_of(group: str) -> int:
+    """The key of the room or person that a broadcast group belongs to."""
+    return int(group.rpartition(".")[2])
 
 
 def person(user: User) -> Event:
@@ -76,28 +93,47 @@ def message(message: Message) -> Event:
     }
 
 
+def room(place: Place) -> Event:
+    """A room as one of its members has it."""
+    return {**place.facts._asdict(), "last_seq": place.last_seq, "last_read": place.last_read}
+
+
 def welcome(
-    room: Room, head: int, messages: Sequence[Message], more: bool, present: Iterable[User], *, recovered: bool
+    place: Place,
+    head: int,
+    messages: Sequence[Message],
+    more: bool,
+    present: Iterable[User],
+    rooms: Iterable[Place],
+    *,
+    reader: int,
+    recovered: bool,
+    local: bool,
 ) -> Event:
     """
     The first frame: what has changed since the reader was here (``recovered``), or the newest page; and who is here.
 
-    ``more``: messages older than those of the page exist.
+    ``more``: messages older than those of the page exist. ``rooms``: all that the reader is a member of.
     """
     return {
         "type": "welcome",
-        "room": {
-            "slug": room.slug,
-            "name": room.name,
-            "topic": room.topic,
-            "kind": room.kind,
-            "archived": room.archived,
-        },
+        "room": room(place),
         "head": head,
         "recovered": recovered,
         "messages": [message(each) for each in messages],
         "more": more,
         "present": [person(user) for user in present],
+        "local": local,
+        **inbox_welcome(rooms, reader=reader),
+    }
+
+
+def inbox_welcome(rooms: Iterable[Place], *, reader: int) -> Event:
+    """The first frame where no room is open; ``reader`` is the person's id."""
+    return {
+        "type": "welcome",
+        "reader": reader,
+        "rooms": [room(place) for place in rooms],
         "beat_s": settings.CHAT_BEAT_INTERVAL,
     }
 
@@ -107,13 +143,43 @@ def messages(after: int, head: int, changed: Iterable[Message]) -> Event:
     return {"type": "messages", "after": after, "head": head, "messages": [message(each) for each in changed]}
 
 
-def presence(joined: Iterable[Event], left: Iterable[int], count: int) -> Event:
-    """Who came and who went; ``count`` people are there now."""
-    return {"type": "presence", "joined": list(joined), "left": list(left), "count": count}
+def presence(joined: Iterable[Event], left: Iterable[int], count: int, *, local: bool = False) -> Event:
+    """Who came and who went; ``count`` people are there now, as far as one process can know if it is ``local``."""
+    return {"type": "presence", "joined": list(joined), "left": list(left), "count": count, "local": local}
 
 
-def beat(head: int) -> Event:
-    return {"type": "beat", "head": head}
+def typing(user: User) -> Event:
+    """Somebody is writing; it is forgotten again by itself."""
+    return {"type": "typing", "person": person(user)}
+
+
+def activity(slug: str, last_seq: int) -> Event:
+    """Something was said in a room: this is the place of its last message now."""
+    return {"type": "activity", "room": slug, "last_seq": last_seq, "mention": False}
+
+
+def read(slug: str, seq: int) -> Event:
+    """The person has read a room up to this place, in one of their tabs."""
+    return {"type": "read", "room": slug, "seq": seq}
+
+
+def room_changed(facts: Facts) -> Event:
+    return {"type": "room", "room": facts._asdict()}
+
+
+def room_gained(place: Place) -> Event:
+    """A room that is new to this person."""
+    return {"type": "room", "room": room(place)}
+
+
+def revoked(reason: str, slug: str | None = None) -> Event:
+    """What the person may no longer see: the room of that address or, without one, anything."""
+    return {"type": "revoked", "reason": reason} | ({"room": slug} if slug else {})
+
+
+def beat(head: int | None = None) -> Event:
+    """The line lives; and the number of the last change, where a room is open."""
+    return {"type": "beat"} | ({} if head is None else {"head": head})
 
 
 def reply(ref: str | int, **answer: Any) -> Event:
@@ -136,6 +202,11 @@ def publish_messages(room: Room, after: int, changed: Sequence[Message]) -> None
     """Tell everybody in the room; called after the commit, from synchronous code."""
     head = changed[-1].version
     broadcast_sync(room_group(room.pk), messages(after, head, changed), after=after, head=head)
+
+
+def publish_read(user_id: int, slug: str, seq: int) -> None:
+    """Tell a person's tabs how far they have read; called as above."""
+    broadcast_sync(user_group(user_id), read(slug, seq))
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -1,10 +1,12 @@
 """What people fill in."""
 
 import zoneinfo
+from typing import Any, Self
 from uuid import uuid4
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
+from django.core.exceptions import ValidationError
 
 from .models import Room, User
 
@@ -38,7 +40,7 @@ class ProfileForm(forms.ModelForm):
 
 
 class RoomForm(forms.ModelForm):
-    """A new room; services.create_room gives it its address."""
+    """A new room; rooms.create_room gives it its address."""
 
     kind = forms.ChoiceField(
         choices=[
@@ -52,9 +54,50 @@ class RoomForm(forms.ModelForm):
 
     class Meta:
         model = Room
-        fields = ("name", "topic", "kind")
+        fields: tuple[str, ...] = ("name", "topic", "kind")
         labels = {"topic": "Topic (optional)"}
         help_texts = {"topic": "One line on what belongs here."}
+
+
+class RoomSettingsForm(RoomForm):
+    """What the owner can change. It is bound to no room: what is refused must not show in the page around it."""
+
+    class Meta(RoomForm.Meta):
+        fields = ("name", "topic", "kind", "archived")
+        labels = {"topic": "Topic (optional)", "archived": "Archived"}
+        help_texts = {
+            "topic": "One line on what belongs here.",
+            "archived": "It can be read, but nobody can write in it until you open it again.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].help_text = "Whoever joins can read what was said before."
+
+    @classmethod
+    def of(cls, room: Room) -> Self:
+        """The form as the room is now."""
+        return cls(initial={name: getattr(room, name) for name in cls.Meta.fields})
+
+
+class RoomDeletionForm(forms.Form):
+    """The name of the room that is to go, so that no other one goes by mistake."""
+
+    name = forms.CharField(
+        label="Name of the room",
+        help_text="Type it to show that you mean this room.",
+        widget=forms.TextInput({"autocapitalize": "none", "autocomplete": "off"}),
+    )
+
+    def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._name = name
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if name.casefold() != self._name.strip().casefold():
+            raise ValidationError("This is not the name of the room.", code="invalid")
+        return name
 
 
 class MemberForm(forms.Form):

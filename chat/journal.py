@@ -1,15 +1,17 @@
 """
-Group commit: what is posted while a batch is being stored goes into the next one.
+Group commit: what comes while a batch is being stored goes into the next one.
 
 Storing has a cost for each transaction, and nearly none for each message in it. Nothing waits for a timer: on an
-idle system a draft is stored at once, alone.
+idle system a draft is stored at once, alone. Read marks go the same way, in batches of their own.
 """
 
 import asyncio
 import contextvars
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.core.exceptions import ValidationError
@@ -19,7 +21,7 @@ from channels_core.db import database_sync_to_async
 
 from . import services
 from .models import Message
-from .services import Draft
+from .services import Draft, ReadMark
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +30,8 @@ MAX_BATCH = 200  # drafts of one transaction, which holds the locks of their roo
 BUSY_S = 1.0  # when to come back
 AWAY_S = 2.0
 
-Outcome = Message | ValidationError
+Asked = TypeVar("Asked")
+Stored = TypeVar("Stored")
 
 
 class NotNow(ValidationError):
@@ -45,26 +48,27 @@ def unavailable() -> NotNow:
     return NotNow(away, code="unavailable", retry_after=AWAY_S)
 
 
-class Journal:
-    """Stores the drafts of one process, a batch at a time."""
+class Journal(Generic[Asked, Stored]):
+    """Has ``store`` write what is asked for in one process, a batch at a time."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[Draft, asyncio.Future[Message]]] = deque()
+    def __init__(self, store: Callable[[Sequence[Asked]], Sequence[Stored | ValidationError]]) -> None:
+        self._store_batch = store
+        self._waiting: deque[tuple[Asked, asyncio.Future[Stored]]] = deque()
         self._writing: asyncio.Task[None] | None = None
 
-    async def post(self, draft: Draft) -> Message:
+    async def post(self, draft: Asked) -> Stored:
         """
-        The message, once it is stored for good. A draft that was taken is stored even if nobody waits any more.
+        What has been stored, once it is for good. A draft that was taken is stored even if nobody waits any more.
 
         Raises:
-            ValidationError: it was refused, see ``services.post_messages``.
+            ValidationError: it was refused, see ``services``.
             NotNow: with the code ``busy`` if too many wait, ``unavailable`` if the database does not answer.
         """
         if len(self._waiting) >= MAX_WAITING:
             raise NotNow(
                 "Too much is being said at once. It is tried again in a moment.", code="busy", retry_after=BUSY_S
             )
-        stored: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         self._waiting.append((draft, stored))
         if self._writing is None:
             # Not in the context of the connection that happens to be the first.
@@ -85,10 +89,10 @@ class Journal:
         finally:
             self._writing = None
 
-    async def _store(self, drafts: Sequence[Draft]) -> Sequence[Outcome | Exception]:
+    async def _store(self, drafts: Sequence[Asked]) -> Sequence[Stored | Exception]:
         """An outcome for each draft, whatever happens."""
         try:
-            return await database_sync_to_async(services.post_messages)(drafts)
+            return await database_sync_to_async(self._store_batch)(drafts)
         except (OperationalError, InterfaceError) as error:
             # Whether it was committed is not known, and need not be: a draft that comes again is found by its id.
             logger.error("%d drafts were not stored, the database does not answer: %s", len(drafts), error)
@@ -101,9 +105,20 @@ class Journal:
             return [outcome for draft in drafts for outcome in await self._store([draft])]
 
 
-_journals: WeakKeyDictionary[asyncio.AbstractEventLoop, Journal] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True)
+class Journals:
+    """What one process stores in batches."""
+
+    posts: Journal[Draft, Message]
+    reads: Journal[ReadMark, int]
 
 
-def get_journal() -> Journal:
-    """The journal of this process: one object for each event loop."""
-    return _journals.setdefault(asyncio.get_running_loop(), Journal())
+_journals: WeakKeyDictionary[asyncio.AbstractEventLoop, Journals] = WeakKeyDictionary()
+
+
+def get_journals() -> Journals:
+    """The journals of this process: for each event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _journals:
+        _journals[loop] = Journals(Journal(services.post_messages), Journal(services.mark_read))
+    return _journals[loop]

@@ -3,9 +3,12 @@
 import random
 import uuid
 import zoneinfo
+from importlib import import_module
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
@@ -47,6 +50,21 @@ class User(AbstractUser):
     def name(self) -> str:
         """What others read: the chosen name, else the one for logging in."""
         return self.display_name or self.username
+
+
+class Session(AbstractBaseSession):
+    """
+    Somebody's browser, as Django's own sessions, with a name that stays the same when the key changes.
+
+    Django changes the key at a log-in and with a new password; open sockets still know the one before.
+    """
+
+    family = models.CharField(max_length=32, db_index=True)
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+        return store
 
 
 class Room(models.Model):
@@ -112,6 +130,9 @@ class Membership(models.Model):
     muted = models.BooleanField(default=False)
     joined = models.DateTimeField(default=timezone.now, editable=False)
 
+    # Whether the reader of a page may send this person away; not stored, the view sets it.
+    is_below = False
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["room", "user"], name="membership_once_per_room"),
@@ -124,14 +145,44 @@ class Membership(models.Model):
         return f"{self.user} in {self.room}"
 
     @property
+    def unread(self) -> int:
+        """How many messages of the room this person has not read."""
+        return max(0, self.room.last_seq - self.last_read)
+
+    @property
     def may_moderate(self) -> bool:
         """Whether this person may delete what others have said."""
         return self.role != self.Role.MEMBER
 
     @property
+    def may_manage(self) -> bool:
+        """Whether this person may change and delete the room and say who moderates it."""
+        return self.role == self.Role.OWNER
+
+    def outranks(self, other: "Membership") -> bool:
+        """Whether this person may send the other one away: an owner everybody but owners, a moderator plain members."""
+        ranks = (self.Role.MEMBER, self.Role.MODERATOR, self.Role.OWNER)
+        return ranks.index(self.Role(self.role)) > ranks.index(self.Role(other.role))
+
+    @property
     def may_invite(self) -> bool:
         """Whether this person lets others into the room: in private rooms the owner and moderators."""
         return self.room.kind == Room.Kind.PRIVATE and self.may_moderate
+
+
+class Ban(models.Model):
+    """Somebody who may not come into a room again until the ban is lifted."""
+
+    room = models.ForeignKey(Room, models.CASCADE, related_name="bans")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="bans")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["room", "user"], name="ban_once_per_room")]
+
+    def __str__(self) -> str:
+        return f"{self.user} banned from {self.room}"
 
 
 class Message(models.Model):

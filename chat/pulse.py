@@ -13,20 +13,23 @@ from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
 
 from . import events, queries
+from .activity import TELL_EVERY_S, get_activity
 from .presence import REFRESH_S, get_presence
 
 logger = logging.getLogger(__name__)
+
+NO_ROOM = 0
 
 
 class Pulse:
     """Runs while at least one tab is open, once per process: no connection has timers of its own."""
 
     def __init__(self) -> None:
-        self._tabs: Counter[int] = Counter()
+        self._tabs: Counter[int] = Counter()  # by room
         self._tasks: list[asyncio.Task[None]] = []
 
-    def enter(self, room_id: int) -> None:
-        """One more tab has the room open."""
+    def enter(self, room_id: int = NO_ROOM) -> None:
+        """One more tab is open, with that room in it or with none."""
         if not self._tabs:
             # Not in the context of the connection that happens to be the first.
             self._tasks = [
@@ -34,11 +37,12 @@ class Pulse:
                 for work in (
                     _every(settings.CHAT_BEAT_INTERVAL, self._tell_beats),
                     _every(REFRESH_S, get_presence().refresh),
+                    _every(TELL_EVERY_S, get_activity().flush),
                 )
             ]
         self._tabs[room_id] += 1
 
-    def leave(self, room_id: int) -> None:
+    def leave(self, room_id: int = NO_ROOM) -> None:
         """One tab less."""
         self._tabs[room_id] -= 1
         if not self._tabs[room_id]:
@@ -49,9 +53,11 @@ class Pulse:
 
     async def _tell_beats(self) -> None:
         """A browser that hears nothing for two beats knows that its line is dead."""
-        heads = await database_sync_to_async(queries.heads)(list(self._tabs))
+        hub = get_hub()
+        hub.tell(events.INBOX_GROUP, events.beat())
+        heads = await database_sync_to_async(queries.heads)([room_id for room_id in self._tabs if room_id != NO_ROOM])
         for room_id, head in heads.items():
-            get_hub().tell(events.room_group(room_id), events.beat(head))
+            hub.tell(events.room_group(room_id), events.beat(head))
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
 
 from .events import MAX_CHANGES, MAX_PAGE_SIZE, PAGE_SIZE
-from .models import Membership, Message, Room, User
+from .models import Ban, Membership, Message, Room, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ def changes_of(room_id: int, since: int) -> Page:
     changed = found[:MAX_CHANGES]
     if len(found) > MAX_CHANGES:
         return Page(messages=changed, more=True, head=changed[-1].version)
-    return Page(messages=changed, more=False, head=found[0].room_head if found else heads([room_id])[room_id])
+    # What is committed between the two statements was not read.
+    head = found[0].room_head if found else min(since, heads([room_id])[room_id])
+    return Page(messages=changed, more=False, head=head)
 
 
 def resumed(room: Room, since: int) -> Page | None:
@@ -97,14 +100,26 @@ def heads(room_ids: Iterable[int]) -> dict[int, int]:
     return dict(Room.objects.filter(pk__in=room_ids).values_list("pk", "head"))
 
 
+def positions(room_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """The number of the last change and the place of the last message of each room, in one query."""
+    rows = Room.objects.filter(pk__in=room_ids).values_list("pk", "head", "last_seq")
+    return {room_id: (head, last_seq) for room_id, head, last_seq in rows}
+
+
+def activity_of(room_id: int) -> tuple[str, int]:
+    """The address of a room, and the place of its last message."""
+    slug, last_seq = Room.objects.values_list("slug", "last_seq").get(pk=room_id)
+    return slug, last_seq
+
+
 def people(ids: Iterable[int]) -> list[User]:
     """The users with these keys, by name."""
     return sorted(User.objects.filter(pk__in=ids), key=lambda user: user.name.casefold())
 
 
 def rooms_of(user: User) -> QuerySet[Membership]:
-    """The places of a person, for the sidebar, by the rooms' names."""
-    return Membership.objects.filter(user=user).select_related("room").order_by("room__name", "room__pk")
+    """The places of a person, for the sidebar, by the rooms' names as people sort them."""
+    return Membership.objects.filter(user=user).select_related("room").order_by(Lower("room__name"), "room__pk")
 
 
 def public_rooms(user: User, search: str = "") -> QuerySet[Room]:
@@ -122,3 +137,8 @@ def members_of(room: Room, limit: int = 200) -> list[Membership]:
     """People of a room: owners and moderators first, then by name."""
     # Sorted as words, descending: owner, moderator, member.
     return list(room.memberships.select_related("user").order_by("-role", "user__username")[:limit])
+
+
+def bans_of(room: Room) -> QuerySet[Ban]:
+    """Who may not come into a room, the last one banned first."""
+    return room.bans.select_related("user", "by").order_by("-created", "-pk")

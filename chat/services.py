@@ -1,25 +1,22 @@
 """
-Rules that write: each service checks access itself, is safe to repeat, and tells the world after the commit.
+Rules that write what is said: each checks access itself, is safe to repeat, and tells the world after the commit.
 
 A refusal is a ``ValidationError`` whose code goes to the client as it is.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from secrets import token_hex
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError, transaction
+from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
-from django.utils.text import slugify
 
 from . import events
+from .activity import get_activity
 from .models import Membership, Message, Room, User
 from .rendering import render
 from .validators import clean_text
-
-RESERVED_SLUGS = {"new"}  # /rooms/new/ is the form
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,84 +27,6 @@ class Draft:
     author_id: int
     client_id: UUID
     text: str
-
-
-def create_room(*, owner: User, name: str, topic: str = "", kind: str = Room.Kind.PUBLIC) -> Room:
-    """
-    A new room with its owner in it.
-
-    Raises:
-        ValidationError: a name or topic that cannot be, or a kind other than public and private.
-    """
-    if kind not in (Room.Kind.PUBLIC, Room.Kind.PRIVATE):
-        raise ValidationError({"kind": "Expected public or private."}, code="invalid")
-    stem = slugify(name)[:48].strip("-") or "room"
-    slug = stem
-    while True:
-        # The first of a name gets it as its address; of two at the same moment the constraint picks one.
-        if slug not in RESERVED_SLUGS and not Room.objects.filter(slug=slug).exists():
-            room = Room(slug=slug, name=name, topic=topic, kind=kind)
-            room.full_clean(validate_unique=False)  # the constraint does that, below
-            try:
-                with transaction.atomic():
-                    room.save()
-                    Membership.objects.create(room=room, user=owner, role=Membership.Role.OWNER)
-                return room
-            except IntegrityError:
-                if not Room.objects.filter(slug=slug).exists():
-                    raise
-        slug = f"{stem}-{token_hex(3)}"
-
-
-def join_room(*, user: User, room: Room) -> Membership:
-    """
-    Make somebody a member of a public room; a member stays what they are.
-
-    Raises:
-        PermissionDenied: the room is not public and the user is no member.
-    """
-    if room.kind != Room.Kind.PUBLIC:
-        try:
-            return room.memberships.get(user=user)
-        except Membership.DoesNotExist:
-            raise PermissionDenied("Only public rooms can be joined; ask a member to add you.") from None
-    # What was said before is not new to them.
-    membership, _ = room.memberships.get_or_create(user=user, defaults={"last_read": room.last_seq})
-    return membership
-
-
-def leave_room(*, user: User, room: Room) -> None:
-    """End a membership. An owner's place goes to the moderator, else the member, who has been there longest."""
-    with transaction.atomic():
-        Room.objects.select_for_update().get(pk=room.pk)  # two owners leaving at once see each other
-        membership = room.memberships.filter(user=user).first()
-        if membership is None:
-            return
-        membership.delete()
-        if membership.role == Membership.Role.OWNER and not room.memberships.filter(role=membership.role).exists():
-            # "moderator" sorts after "member".
-            heir = room.memberships.order_by("-role", "joined", "pk").first()
-            if heir:
-                heir.role = Membership.Role.OWNER
-                heir.save(update_fields=["role"])
-
-
-def add_member(*, actor: User, room: Room, username: str) -> Membership:
-    """
-    Let somebody into a private room.
-
-    Raises:
-        PermissionDenied: the actor is neither owner nor moderator of a private room.
-        ValidationError: nobody has that user name.
-    """
-    place = room.memberships.filter(user=actor).first()
-    if place is None or not place.may_invite:
-        raise PermissionDenied("Only the owner and moderators of a private room can add people.")
-    user = User.objects.filter(username__iexact=username.strip(), is_active=True).first()
-    if user is None:
-        raise ValidationError({"username": "Nobody here has this user name."}, code="invalid")
-    membership, _ = room.memberships.get_or_create(user=user, defaults={"last_read": room.last_seq})
-    return membership
 
 
 def post_messages(drafts: Sequence[Draft]) -> list[Message | ValidationError]:
@@ -193,6 +112,51 @@ def delete_message(*, actor: User, room: Room, message_id: int) -> Message:
     return message
 
 
+@dataclass(frozen=True, slots=True)
+class ReadMark:
+    """Somebody has read a room up to the place ``seq``."""
+
+    room_id: int
+    user_id: int
+    seq: int
+
+
+def mark_read(marks: Sequence[ReadMark]) -> list[int | ValidationError]:
+    """
+    Remember how far people have read, and tell their other tabs after the commit.
+
+    Each mark has its own outcome: the place that the reader has reached, never less than before and never more
+    than there are messages; or a refusal with the code ``not_a_member``.
+    """
+    wanted: dict[tuple[int, int], int] = {}
+    for mark in marks:
+        key = (mark.room_id, mark.user_id)
+        wanted[key] = max(mark.seq, wanted.get(key, 0))
+    room_ids, user_ids = {room_id for room_id, _ in wanted}, {user_id for _, user_id in wanted}
+    with transaction.atomic():
+        places = Membership.objects.filter(room__in=room_ids, user__in=user_ids, user__is_active=True)
+        rows = {
+            (row[0], row[1]): row[2:]
+            for row in places.values_list("room_id", "user_id", "last_read", "room__last_seq", "room__slug")
+        }
+        reached: dict[tuple[int, int], int] = {}
+        # In one order, so that two processes never wait for each other's rows.
+        for key in sorted(wanted.keys() & rows.keys()):
+            last_read, last_seq, slug = rows[key]
+            reached[key] = max(last_read, min(wanted[key], last_seq))
+            if reached[key] > last_read:
+                _move_on(*key, slug, reached[key])
+    refusal = ValidationError("Only members of a room can read it.", code="not_a_member")
+    return [reached.get((mark.room_id, mark.user_id), refusal) for mark in marks]
+
+
+def _move_on(room_id: int, user_id: int, slug: str, seq: int) -> None:
+    # Another tab, in another process, may have been further by now.
+    behind = Membership.objects.filter(room=room_id, user=user_id, last_read__lt=seq)
+    if behind.update(last_read=seq):
+        transaction.on_commit(lambda: events.publish_read(user_id, slug, seq), robust=True)
+
+
 def _locked(actor: User, room: Room, message_id: int) -> tuple[Membership, Message]:
     """The actor's place, with the room as it is now, and the message; both rows are locked, the room's first."""
     locked = Room.objects.select_for_update().filter(pk=room.pk).first()
@@ -227,6 +191,8 @@ def _store_change(room: Room, message: Message, when: str) -> None:
 def _tell_after_commit(room: Room, changed: Sequence[Message]) -> None:
     def tell() -> None:  # no partial: Django logs the __qualname__ of what fails, and a partial has none
         events.publish_messages(room, changed[0].version - 1, changed)
+        if changed[-1].seq == room.last_seq:
+            get_activity().note(room)
 
     # Robust: a publish that fails is logged; the messages are stored, and their senders hear so.
     transaction.on_commit(tell, robust=True)

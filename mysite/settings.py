@@ -168,7 +168,19 @@ CHANNELS_DATABASE_THREADS = env.int("CHANNELS_DATABASE_THREADS", default=4)
 # and pages are made on so many, with one each too.
 HTTP_CONCURRENCY = env.int("HTTP_CONCURRENCY", default=8)
 
+# What a client has sent in part is kept until the rest comes: a frame is a little larger than the chat takes,
+# so that it can say itself what is too large, and the body of a request is soon kept on the disk.
+CHANNELS_MAX_FRAME_BYTES = 66 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+
 CHAT_BEAT_INTERVAL = env.float("CHAT_BEAT_INTERVAL", default=25.0)  # seconds
+
+# Limits of each process, 0 for none: what a person posts in a second, has open at a time,
+CHAT_POST_RATE = env.float("CHAT_POST_RATE", default=20.0)
+CHAT_SOCKETS_PER_USER = env.int("CHAT_SOCKETS_PER_USER", default=200)
+# and, in a minute, sockets opened by a person or an address, and log-ins and sign-ups from an address.
+CHAT_HANDSHAKE_RATE = env.float("CHAT_HANDSHAKE_RATE", default=6000.0)
+CHAT_SIGN_IN_RATE = env.float("CHAT_SIGN_IN_RATE", default=120.0)
 
 # --- People --------------------------------------------------------------------------------------
 
@@ -182,6 +194,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+SESSION_ENGINE = "chat.sessions"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "chat:room_list"
 LOGOUT_REDIRECT_URL = "login"

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from channels_core.db import database_sync_to_async
+from chat import limits
 from tests.people import make_person, make_room, session_key
 from tests.servers import RedisServer
 from tests.tabs import Tab
@@ -23,6 +24,12 @@ def password_hashing() -> Iterator[None]:
     """Hashing well is slow on purpose, and no password here is worth it."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
+
+
+@pytest.fixture(autouse=True)
+def unhurried() -> None:
+    """Nobody is too fast because of what the test before did."""
+    limits.clear()
 
 
 @pytest.fixture(scope="session")
@@ -73,17 +80,20 @@ def study(alice):
 @pytest.fixture
 def open_socket(transactional_db) -> Callable[..., AbstractAsyncContextManager[Tab]]:
     """
-    Prepare a tab on any address of the application, signed in as ``person`` if there is one.
+    Prepare a tab on any address of the application, signed in as ``person`` if there is one, or by the key of a
+    ``session``.
 
     It is not connected yet: this is for what happens instead of a welcome. It is always closed.
     """
     from mysite.asgi import application
 
     @asynccontextmanager
-    async def open_socket(person, path: str, *, origin: str = "http://localhost:8000") -> AsyncIterator[Tab]:
+    async def open_socket(
+        person, path: str, *, origin: str = "http://localhost:8000", session: str | None = None
+    ) -> AsyncIterator[Tab]:
         headers = [(b"host", b"localhost:8000"), (b"origin", origin.encode())]
-        if person:
-            key = await database_sync_to_async(session_key)(person)
+        key = await database_sync_to_async(session_key)(person) if person else session
+        if key:
             headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={key}".encode()))
         tab = Tab(application, path, headers=headers)
         try:

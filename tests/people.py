@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery staple"
 
 def make_person(username: str, **fields: object) -> User:
     """Somebody with an account, who logs in with ``PASSWORD``."""
-    return User.objects.create(username=username, password=hashed_password(), **fields)
+    return User.objects.create(**{"username": username, "password": hashed_password(), **fields})
 
 
 @cache

@@ -1,15 +1,18 @@
 """Fixtures for the chat: what is told, and to whom."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
 import pytest
 from django.test import Client
 from redis import Redis
 
+from channels_core import recovery
+from channels_core.broadcast import get_hub
+from channels_core.layers import InMemoryChannelLayer, channel_layers
 from chat import presence
 from chat.models import User
-from tests.chat.tellings import Tellings
+from tests.chat.tellings import ALICE, BOB, MARKER, Tellings
 
 
 class Told(NamedTuple):
@@ -32,17 +35,20 @@ def told(monkeypatch) -> list[Told]:
 
 
 @pytest.fixture
-def tellings(monkeypatch) -> Tellings:
-    """What rooms are told of who is here: at once, where a test does not say otherwise."""
-    tellings = Tellings()
+async def tellings(monkeypatch) -> AsyncIterator[Tellings]:
+    """What rooms are told of who is here, in all processes: at once, where a test does not say otherwise."""
 
-    async def broadcast(group: str, event: dict[str, Any]) -> None:
-        tellings.put_nowait((group, event))
+    async def people(process, ids):
+        return {each["id"]: each for each in (ALICE, BOB, MARKER) if each["id"] in ids}
 
-    monkeypatch.setattr(presence, "broadcast", broadcast)
+    monkeypatch.setattr(presence.RedisPresence, "_people", people)
+    monkeypatch.setattr(recovery, "_sources", {})  # the rooms of these tests are in no database
     monkeypatch.setattr(presence, "TELL_EVERY_S", 0)
     monkeypatch.setattr(presence, "LEAVE_GRACE_S", 0)
-    return tellings
+    previous = channel_layers.set("default", InMemoryChannelLayer())
+    async with Tellings.of(get_hub()) as tellings:
+        yield tellings
+    channel_layers.set("default", previous)
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
-"""The admin: all four models open, messages are only read, and a room keeps its numbers."""
+"""The admin: all models of the chat open, messages are only read, and a room keeps its numbers."""
 
 import pytest
 from django.contrib import admin
 
-from chat.models import COLOURS, Membership, Message, Room, User
+from chat.models import COLOURS, Ban, Membership, Message, Room, User
 from tests.chat.drafts import post
 from tests.people import make_person
 
-MODELS = ["user", "room", "membership", "message"]
+MODELS = ["user", "room", "membership", "ban", "message"]
 
 
 @pytest.fixture
@@ -21,12 +21,17 @@ def said(lobby, alice):
     return post(alice, lobby, "Hello")
 
 
+@pytest.fixture
+def ban(lobby, alice, carol):
+    return Ban.objects.create(room=lobby, user=carol, by=alice)
+
+
 @pytest.mark.parametrize("model", MODELS)
-def test_each_model_is_listed_searched_and_shown(root, said, model):
-    kind = {"user": User, "room": Room, "membership": Membership, "message": Message}[model]
+def test_each_model_is_listed_searched_and_shown(root, said, ban, model):
+    kind = {"user": User, "room": Room, "membership": Membership, "ban": Ban, "message": Message}[model]
 
     assert root.get(f"/admin/chat/{model}/").status_code == 200
-    assert root.get(f"/admin/chat/{model}/", {"q": "alice"}).context["cl"].result_count >= (model != "room")
+    assert root.get(f"/admin/chat/{model}/", {"q": "a"}).context["cl"].result_count >= (model != "room")
     assert root.get(f"/admin/chat/{model}/{kind.objects.first().pk}/change/").status_code == 200
 
 
@@ -57,6 +62,14 @@ def test_a_room_is_deleted_with_all_that_is_in_it(root, lobby, said):
     assert response.status_code == 302
     assert not Room.objects.filter(pk=lobby.pk).exists()
     assert not Message.objects.exists()
+
+
+def test_a_ban_is_lifted_and_outlives_the_account_that_made_it(root, alice, ban):
+    root.post(f"/admin/chat/user/{alice.pk}/delete/", {"post": "yes"})
+    assert Ban.objects.get().by is None
+
+    root.post(f"/admin/chat/ban/{ban.pk}/delete/", {"post": "yes"})
+    assert not Ban.objects.exists()
 
 
 def test_an_account_is_deleted_and_what_it_said_stays(root, alice, said):

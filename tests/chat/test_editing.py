@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import OperationalError
 
 from channels_core.db import database_sync_to_async
-from chat import services
+from chat import rooms, services
 from chat.models import Membership, Message, Room
 from chat.services import delete_message, edit_message
 from tests.chat.drafts import post, texts
@@ -153,7 +153,7 @@ def test_a_message_of_another_room_or_none_is_not_found(lobby, study, alice, ver
 @both
 def test_nobody_changes_anything_in_a_room_they_have_left(lobby, bob, verb):
     message = post(bob, lobby)
-    services.leave_room(user=bob, room=lobby)
+    rooms.leave_room(user=bob, room=lobby)
 
     assert refused(verb, bob, lobby, message.pk) == "not_a_member"
 

@@ -57,7 +57,7 @@ async def stored_texts() -> list[str]:
 
 
 async def test_what_arrives_while_a_batch_is_stored_goes_into_the_next_in_order(gate, lobby, alice, bob):
-    book = Journal()
+    book = Journal(lambda drafts: services.post_messages(drafts))
     [first] = started(book.post(draft(alice, lobby, "1")))
     await gate.reached()
     rest = started(*(book.post(draft(author, lobby, str(n))) for n, author in enumerate((bob, alice, bob, alice), 2)))
@@ -72,14 +72,14 @@ async def test_what_arrives_while_a_batch_is_stored_goes_into_the_next_in_order(
 
 
 async def test_when_nothing_is_said_nothing_runs(lobby, alice):
-    book = Journal()
+    book = Journal(lambda drafts: services.post_messages(drafts))
     await book.post(draft(alice, lobby))
 
     assert len(asyncio.all_tasks()) == 1
 
 
 async def test_a_refused_draft_does_not_hold_up_its_batch(gate, lobby, alice, carol):
-    book = Journal()
+    book = Journal(lambda drafts: services.post_messages(drafts))
     [first] = started(book.post(draft(alice, lobby, "1")))
     await gate.reached()
     outsider, member = started(book.post(draft(carol, lobby, "no")), book.post(draft(alice, lobby, "2")))
@@ -95,7 +95,7 @@ async def test_a_refused_draft_does_not_hold_up_its_batch(gate, lobby, alice, ca
 
 
 async def test_a_draft_that_was_taken_is_stored_though_its_sender_has_gone(gate, lobby, alice):
-    book = Journal()
+    book = Journal(lambda drafts: services.post_messages(drafts))
     first, second = started(book.post(draft(alice, lobby, "1")), book.post(draft(alice, lobby, "2")))
     await gate.reached()
 
@@ -109,7 +109,7 @@ async def test_a_draft_that_was_taken_is_stored_though_its_sender_has_gone(gate,
 
 
 async def test_the_same_draft_twice_at_once_is_one_message(gate, lobby, alice):
-    book = Journal()
+    book = Journal(lambda drafts: services.post_messages(drafts))
     same = draft(alice, lobby)
     posts = started(book.post(same), book.post(same), book.post(same))
     gate.is_open.set()
@@ -122,7 +122,7 @@ async def test_the_same_draft_twice_at_once_is_one_message(gate, lobby, alice):
 
 async def test_when_too_many_wait_the_sender_is_told_to_slow_down(gate, lobby, alice, monkeypatch):
     monkeypatch.setattr(journal, "MAX_WAITING", 2)
-    book = Journal()
+    book = Journal(lambda drafts: services.post_messages(drafts))
     posts = started(book.post(draft(alice, lobby)))
     await gate.reached()
     posts += started(*(book.post(draft(alice, lobby)) for _ in range(2)))
@@ -137,7 +137,7 @@ async def test_when_too_many_wait_the_sender_is_told_to_slow_down(gate, lobby, a
 
 
 async def test_without_a_database_nothing_is_acknowledged_and_the_next_batch_is_tried(lobby, alice):
-    book = Journal()
+    book = Journal(lambda drafts: services.post_messages(drafts))
     gate = Gate(OperationalError("the connection is closed"))
     gate.is_open.set()
     with patch.object(services, "post_messages", gate.post_messages):
@@ -150,7 +150,7 @@ async def test_without_a_database_nothing_is_acknowledged_and_the_next_batch_is_
 
 
 async def test_a_draft_that_breaks_its_batch_goes_down_alone(gate, lobby, alice):
-    book = Journal()
+    book = Journal(lambda drafts: services.post_messages(drafts))
     gate._failures = [None, IntegrityError("a batch"), None, IntegrityError("the second draft")]
     [first] = started(book.post(draft(alice, lobby, "1")))
     await gate.reached()

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.models import Membership, Message, Room
-from chat.services import leave_room, post_messages
+from chat.rooms import leave_room
+from chat.services import post_messages
 from tests.chat.drafts import draft, post
 from tests.people import make_room
 

@@ -6,13 +6,11 @@ import pytest
 
 from chat import presence
 from chat.presence import Presence, RedisPresence, get_presence
-from tests.chat.tellings import ALICE, BOB, ROOM, TIMEOUT_S, redis_presence
-
-OTHER_ROOM = ROOM + 1
+from tests.chat.tellings import ALICE, BOB, OTHER_ROOM, ROOM, TIMEOUT_S, redis_presence
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def process(request):
+async def process(request, tellings):
     """The presence of a process, with either store."""
     if request.param == "memory":
         yield Presence()
@@ -35,8 +33,8 @@ async def test_who_joins_is_told_as_a_person(process, tellings):
     await process.track(ROOM, ALICE)
 
     assert await asyncio.wait_for(tellings.get(), TIMEOUT_S) == (
-        f"room.{ROOM}",
-        {"type": "presence", "joined": [ALICE], "left": [], "count": 1},
+        ROOM,
+        {"type": "presence", "joined": [ALICE], "left": [], "count": 1, "local": False},
     )
 
 
@@ -73,7 +71,8 @@ async def test_a_room_that_is_empty_is_forgotten(process, tellings):
 
     assert await tellings.next() == (ROOM, [], [ALICE["id"]], 0)
     assert await process.list(ROOM) == set()
-    assert (process._tabs, process._changes, process._told) == ({}, {}, {})
+    assert (process._tabs, process._changes, process._told, process._due) == ({}, {}, {}, set())
+    assert getattr(process, "_views", {}) == {}
 
 
 async def test_a_page_that_reloads_has_not_left(process, tellings, monkeypatch):

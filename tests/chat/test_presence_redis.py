@@ -1,16 +1,20 @@
 """Presence of several processes: leases in one Redis, and what happens when a process or Redis dies."""
 
 import asyncio
+import json
+import signal
 import socket
 import time
 from contextlib import AsyncExitStack
 
 import pytest
 
-from chat import presence
-from chat.presence import LEASE_S
-from tests.chat.tellings import ALICE, BOB, MARKER, PREFIX, ROOM, TIMEOUT_S, redis_presence
-from tests.servers import free_port
+from chat import events, presence
+from chat import leases as leases_module
+from chat.leases import LEASE_S, Leases
+from chat.presence import REFRESH_S, TELL_EVERY_S, get_presence
+from tests.chat.tellings import ALICE, BOB, MARKER, OTHER_ROOM, PREFIX, ROOM, TIMEOUT_S, at_rest, redis_presence
+from tests.servers import RedisServer, free_port
 
 KEY = f"{PREFIX}:presence:{ROOM}"
 
@@ -31,6 +35,10 @@ def silent_server():
     """The address of somebody who takes connections and never answers, as a machine that has stopped does."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+
+async def lose(group, event):
+    """For ``broadcast``: the layer lost it."""
 
 
 def leases(redis) -> dict[int, float]:
@@ -104,22 +112,148 @@ async def test_a_room_that_nobody_renews_goes_from_redis_by_itself(start_process
     assert 0 < redis.ttl(KEY) <= 2 * LEASE_S
 
 
-async def test_people_of_a_process_that_died_are_told_to_have_left_by_one_survivor(start_process, tellings, redis):
-    dead, *survivors = [await start_process() for _ in range(4)]
+async def test_people_of_a_process_that_died_are_told_to_have_left_in_every_other(start_process, tellings, redis):
+    dead, *survivors = [await start_process() for _ in range(3)]
     await dead.track(ROOM, ALICE)
     for survivor in survivors:
         await survivor.track(ROOM, BOB)
-    await tellings.until_joined(ALICE, BOB)
+    for survivor in survivors:
+        await survivor.tellings.until_joined(ALICE, BOB)
 
     let_expire(redis, ALICE)
     assert await survivors[0].list(ROOM) == {BOB["id"]}
-    await asyncio.gather(*[survivor.refresh() for survivor in survivors])
-
-    assert await tellings.next() == (ROOM, [], [ALICE["id"]], 1)
     for survivor in survivors:
         await survivor.refresh()
-    await tellings.nothing_but_a_marker(survivors[0], count=2)
-    assert set(leases(redis)) == {BOB["id"], MARKER["id"]}
+
+    for survivor in survivors:
+        assert await survivor.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
+        await survivor.refresh()
+        await at_rest(survivor)
+        assert survivor.tellings.empty()
+    assert set(leases(redis)) == {BOB["id"]}
+
+
+def test_a_process_that_dies_takes_its_people_offline_within_half_a_minute():
+    assert LEASE_S + REFRESH_S + TELL_EVERY_S < 30
+
+
+async def test_nothing_is_told_twice_where_nothing_was_lost(start_process, tellings):
+    one, two = await start_process(), await start_process()
+    await one.track(ROOM, ALICE)
+    await two.track(ROOM, BOB)
+    for process in (one, two):
+        await process.tellings.until_joined(BOB)
+
+    for process in (one, two):
+        await process.refresh()
+        await at_rest(process)
+        assert process.tellings.empty()
+
+
+async def test_a_telling_that_was_lost_is_made_up_for_in_the_process_that_lost_it(start_process, tellings, monkeypatch):
+    one, two = await start_process(), await start_process()
+    await two.track(ROOM, BOB)
+    await two.tellings.until_joined(BOB)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(presence, "broadcast", lose)
+        await one.track(ROOM, ALICE)
+        await at_rest(one)
+    await two.refresh()
+    assert await two.tellings.next() == (ROOM, ["Alice"], [], 2)
+    await one.refresh()  # whose own page has not heard it either: its welcome had Alice
+    await two.refresh()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(presence, "broadcast", lose)
+        one.untrack(ROOM, ALICE["id"])
+        await at_rest(one)
+    await two.refresh()
+    assert await two.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
+
+
+async def test_pages_that_came_at_different_times_are_told_the_same(start_process, tellings, monkeypatch):
+    """A second page is welcomed with somebody of whom the first was never told; then they go, and that is lost too."""
+    one, two = await start_process(), await start_process()
+
+    await two.track(ROOM, BOB)
+    await two.tellings.until_joined(BOB)
+    monkeypatch.setattr(presence, "broadcast", lose)
+    await one.track(ROOM, ALICE)
+    assert ALICE["id"] in await two.track(ROOM, BOB)
+    one.untrack(ROOM, ALICE["id"])
+    await at_rest(one)
+
+    await two.refresh()
+
+    assert await two.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
+
+
+async def test_a_page_whose_welcome_lacked_somebody_is_told(start_process, tellings, redis):
+    """The others know her; but when the last page came, Redis had just been emptied."""
+    one, two = await start_process(), await start_process()
+    await one.track(ROOM, ALICE)
+    await two.track(ROOM, BOB)
+    await two.tellings.until_joined(BOB)
+    redis.flushall()
+    assert ALICE["id"] not in await two.track(ROOM, BOB)
+
+    await one.refresh()
+    await two.refresh()
+
+    assert await two.tellings.next() == (ROOM, ["Alice"], [], 2)
+
+
+async def test_what_is_told_while_the_leases_are_read_is_not_told_again(start_process, tellings, monkeypatch):
+    one, two = await start_process(), await start_process()
+    await two.track(ROOM, BOB)
+    await two.tellings.until_joined(BOB)
+    monkeypatch.setattr(presence, "broadcast", lose)
+    await one.track(ROOM, ALICE)
+    await at_rest(one)
+    renew = two._renew
+
+    async def renew_slowly():
+        renewed = await renew()
+        told = json.dumps(events.presence([ALICE], [], 2), separators=(",", ":"))
+        two._views[ROOM].write({"type": "websocket.send", "text": told})
+        return renewed
+
+    monkeypatch.setattr(two, "_renew", renew_slowly)
+    await two.refresh()
+    await at_rest(two)
+
+    assert two.tellings.empty()
+
+
+async def test_all_rooms_are_renewed_in_one_round_trip(start_process, tellings, monkeypatch):
+    process = await start_process()
+    for room in range(ROOM, ROOM + 20):
+        await process.track(room, ALICE)
+    await at_rest(process)
+    trips, ask = [], process._leases._ask
+
+    async def counted(*args):
+        trips.append(args)
+        return await ask(*args)
+
+    monkeypatch.setattr(process._leases, "_ask", counted)
+    await process.refresh()
+
+    assert len(trips) == 1
+
+
+async def test_more_rooms_than_fit_are_renewed_in_some(start_process, tellings, monkeypatch, redis):
+    monkeypatch.setattr(leases_module, "BULK", 2)
+    process = await start_process()
+    rooms = range(ROOM, ROOM + 5)
+    for room in rooms:
+        await process.track(room, ALICE)
+    redis.flushall()
+
+    await process.refresh()
+
+    assert len(redis.keys(f"{PREFIX}:presence:*")) == len(rooms)
 
 
 async def test_a_person_of_a_dead_process_who_has_come_back_elsewhere_has_not_left(start_process, tellings, redis):
@@ -136,67 +270,220 @@ async def test_a_person_of_a_dead_process_who_has_come_back_elsewhere_has_not_le
     await tellings.nothing_but_a_marker(survivor, count=2)
 
 
-async def test_people_of_a_process_that_was_only_taken_for_dead_are_there_again(start_process, tellings, redis):
-    """A process that stood still for too long renews its leases when it goes on."""
+async def test_a_process_that_stood_still_for_long_comes_right_in_itself_and_in_others(start_process, tellings, redis):
     slow, other = await start_process(), await start_process()
     await slow.track(ROOM, ALICE)
     await other.track(ROOM, BOB)
-    await tellings.until_joined(ALICE, BOB)
+    await slow.tellings.until_joined(ALICE, BOB)
+    await other.tellings.until_joined(BOB)
     let_expire(redis, ALICE)
     await other.refresh()
-    assert await tellings.next() == (ROOM, [], [ALICE["id"]], 1)
+    assert await other.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
+    let_expire(redis, BOB)  # and now it is the other that stands still
+    redis.zremrangebyscore(KEY, 0, time.time())
 
     await slow.refresh()
+    await at_rest(slow)
+    assert await slow.list(ROOM) == {ALICE["id"]}
+    await slow.refresh()
+    await slow.tellings.until_left(BOB)
+    await other.refresh()
+    assert await other.tellings.next() == (ROOM, ["Alice"], [], 2)
+    await slow.refresh()
+    assert await slow.tellings.next() == (ROOM, ["Bob"], [], 2)
 
-    assert await other.list(ROOM) == {ALICE["id"], BOB["id"]}
+
+async def test_a_redis_that_was_emptied_is_filled_again_and_nobody_is_told_to_have_left(start_process, tellings, redis):
+    one, two = await start_process(), await start_process()
+    await one.track(ROOM, ALICE)
+    await two.track(ROOM, BOB)
+    await one.tellings.until_joined(BOB)
+    await two.tellings.until_joined(BOB)
+
+    redis.flushall()
+    for process in (one, two, one, two):
+        await process.refresh()
+        await at_rest(process)
+
+    assert await one.list(ROOM) == await two.list(ROOM) == {ALICE["id"], BOB["id"]}
+    assert one.tellings.empty()
+    assert two.tellings.empty()
 
 
 async def test_without_redis_a_process_knows_its_own_people(start_process, tellings, caplog):
     process = await start_process(f"redis://127.0.0.1:{free_port()}/0")
 
     assert await process.track(ROOM, ALICE) == {ALICE["id"]}
-    assert await tellings.next() == (ROOM, ["Alice"], [], 1)
+    assert process.is_local
+    assert await process.tellings.next() == (ROOM, ["Alice"], [], 1)
     assert await process.track(ROOM, BOB) == {ALICE["id"], BOB["id"]}
-    assert await tellings.next() == (ROOM, ["Bob"], [], 2)
+    assert await process.tellings.next_event() == {
+        "type": "presence",
+        "joined": [BOB],
+        "left": [],
+        "count": 2,
+        "local": True,
+    }
     await process.refresh()
     process.untrack(ROOM, ALICE["id"])
-    assert await tellings.next() == (ROOM, [], [ALICE["id"]], 1)
+    assert await process.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
 
     assert await process.list(ROOM) == {BOB["id"]}
-    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert {record.levelname for record in caplog.records if record.name.startswith("chat")} == {"WARNING"}
 
 
-async def test_after_redis_was_away_processes_find_each_other_again(start_process, tellings, redis_server, redis):
-    one, two = await start_process(), await start_process()
+@pytest.fixture
+def own_redis():
+    """A Redis server that a test may do anything to."""
+    server = RedisServer()
+    server.start()
+    yield server
+    if server.process:
+        server.process.send_signal(signal.SIGCONT)
+    server.remove()
+
+
+def kill(server: RedisServer) -> None:
+    server.process.kill()
+    server.process.wait()
+
+
+OUTAGES = {
+    "killed and empty again": (kill, RedisServer.start),
+    "paused": (
+        lambda server: server.process.send_signal(signal.SIGSTOP),
+        lambda server: server.process.send_signal(signal.SIGCONT),
+    ),
+}
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+async def test_while_redis_is_away_pages_are_told_so_once_and_afterwards_who_is_there(
+    outage, start_process, tellings, own_redis, monkeypatch
+):
+    away, back = OUTAGES[outage]
+    monkeypatch.setattr(presence, "RETRY_S", 0.2)
+    one, two = await start_process(own_redis.url), await start_process(own_redis.url)
     await one.track(ROOM, ALICE)
     await two.track(ROOM, BOB)
-    await tellings.until_joined(ALICE, BOB)
+    for process in (one, two):
+        await process.tellings.until_joined(BOB)
 
-    redis_server.stop()
-    try:
-        assert await one.list(ROOM) == {ALICE["id"]}
-        await one.refresh()
-    finally:
-        redis_server.start()
+    away(own_redis)
+    for process in (one, two):
+        await process.refresh()
+    told = {"type": "presence", "joined": [], "count": 1, "local": True}
+    assert await one.tellings.next_event() == told | {"left": [BOB["id"]]}
+    assert await two.tellings.next_event() == told | {"left": [ALICE["id"]]}
+    assert one.is_local
+    assert await one.list(ROOM) == {ALICE["id"]}
     await one.refresh()
-    await two.refresh()
+    assert await one.track(OTHER_ROOM, ALICE) == {ALICE["id"]}
+    assert await one.tellings.next() == (OTHER_ROOM, ["Alice"], [], 1)
 
+    await asyncio.to_thread(back, own_redis)
+    told = {"type": "presence", "left": [], "count": 2, "local": False}
+    both = [await one.tellings.next_event() for _ in range(2)]  # one for each room
+    assert told | {"joined": [BOB]} in both
+    assert told | {"joined": [], "count": 1} in both
+    assert await two.tellings.next_event() == told | {"joined": [ALICE]}
+    assert not one.is_local
     assert await one.list(ROOM) == await two.list(ROOM) == {ALICE["id"], BOB["id"]}
 
 
-async def test_nobody_waits_long_for_a_redis_that_does_not_answer(start_process, tellings, silent_server, monkeypatch):
-    monkeypatch.setattr(presence, "REDIS_TIMEOUT_S", 0.05)
-    process = await start_process(silent_server)
+async def test_who_left_while_redis_stood_still_is_not_there_when_it_goes_on(
+    start_process, tellings, own_redis, monkeypatch
+):
+    monkeypatch.setattr(presence, "RETRY_S", 0.2)
+    one, two = await start_process(own_redis.url), await start_process(own_redis.url)
+    await one.track(ROOM, ALICE)
+    await one.track(ROOM, MARKER)
+    await two.track(ROOM, BOB)
+    await one.tellings.until_joined(BOB)
+
+    own_redis.process.send_signal(signal.SIGSTOP)
+    await asyncio.gather(one.refresh(), two.refresh())
+    one.untrack(ROOM, ALICE["id"])
+    await one.tellings.until_left(ALICE)
+    own_redis.process.send_signal(signal.SIGCONT)
+    await one.tellings.until_joined(BOB)
+    await two.tellings.until_joined(MARKER)
+
+    await two.refresh()
+    assert await two.list(ROOM) == {BOB["id"], MARKER["id"]}
+
+
+async def test_nobody_waits_for_a_redis_that_is_known_not_to_answer(
+    start_process, tellings, silent_server, monkeypatch
+):
+    monkeypatch.setattr(leases_module, "REDIS_TIMEOUT_S", 0.3)
+    process, loop = await start_process(silent_server), asyncio.get_running_loop()
+
+    begun = loop.time()
+    assert await process.track(ROOM, ALICE) == {ALICE["id"]}
+    assert 0.2 < loop.time() - begun < TIMEOUT_S
+
+    monkeypatch.setattr(leases_module, "REDIS_TIMEOUT_S", 60)
+    async with asyncio.timeout(TIMEOUT_S):
+        for person in (BOB, MARKER):
+            await process.track(ROOM, person)
+        await process.list(ROOM)
+        process.untrack(ROOM, ALICE["id"])
+        await process.tellings.until_left(ALICE)
+
+
+async def test_a_process_without_people_does_not_look_for_redis(start_process, tellings, monkeypatch):
+    monkeypatch.setattr(presence, "RETRY_S", 0.01)
+    process = await start_process(f"redis://127.0.0.1:{free_port()}/0")
+    await process.track(ROOM, ALICE)
+    process.untrack(ROOM, ALICE["id"])
 
     async with asyncio.timeout(TIMEOUT_S):
-        assert await process.track(ROOM, ALICE) == {ALICE["id"]}
-        assert await tellings.next() == (ROOM, ["Alice"], [], 1)
-        await process.refresh()
+        while process._tasks or process._tabs:
+            await asyncio.sleep(0.01)
+    assert process._views == {}
 
 
-async def test_a_room_can_be_joined_while_redis_is_away(join, lobby, alice, bob, settings):
-    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+@pytest.fixture
+async def shared(settings, monkeypatch):
+    """Give the application's process a Redis at that address, until everybody has left."""
+    monkeypatch.setattr(presence, "LEAVE_GRACE_S", 0)
+
+    def shared(url: str) -> None:
+        settings.REDIS_URL = url
+
+    yield shared
+    async with asyncio.timeout(TIMEOUT_S):
+        while get_presence()._views:
+            await asyncio.sleep(0.01)
+    await get_presence()._leases.close()
+
+
+async def test_a_room_can_be_joined_while_redis_is_away(join, lobby, alice, bob, shared):
+    shared(f"redis://127.0.0.1:{free_port()}/0")
 
     async with join(alice, lobby), join(bob, lobby) as tab:
         assert [person["name"] for person in tab.welcome["present"]] == ["Alice", "Bob"]
+        assert tab.welcome["local"]
         assert (await tab.ask("history.get"))["ok"]
+
+
+async def test_an_open_page_is_told_who_came_and_went_elsewhere_unheard(
+    join, lobby, alice, bob, settings, shared, redis
+):
+    url = "redis://127.0.0.1:{port}/{db}".format(**redis.get_connection_kwargs())
+    shared(url)
+    elsewhere = Leases(url, settings.REDIS_PREFIX, lambda: None)
+    async with join(alice, lobby) as tab:
+        await tab.receive_event("presence")  # of alice herself
+
+        await elsewhere.take(lobby.pk, bob.pk)
+        await get_presence().refresh()
+        told = await tab.receive_event("presence")
+        assert ([person["name"] for person in told["joined"]], told["left"], told["count"]) == (["Bob"], [], 2)
+
+        await elsewhere.give_back(lobby.pk, bob.pk)
+        await get_presence().refresh()
+        told = await tab.receive_event("presence")
+        assert (told["joined"], told["left"], told["count"]) == ([], [bob.pk], 1)
+    await elsewhere.close()

@@ -10,21 +10,28 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 
-from chat import consumers, events
+from chat import events, inbox
+from chat.access import Facts, Place
 from chat.models import Message, Room, User
 from chat.validators import MAX_TEXT_LENGTH
 
 ROOT = Path(settings.BASE_DIR)
 ROOM, PERSON = Room(slug="lobby"), User(username="ada")
+PLACE = Place(1, Facts("lobby", "Lobby", "", "public", False), 0, 0)
 MESSAGE = Message(room=ROOM, author=PERSON, client_id=uuid4())
 
 # One of each, as the code makes it; a person is described once.
 SHAPES: dict[str, dict[str, Any]] = {
     "person": events.person(PERSON),
     "message": events.message(MESSAGE) | {"author": None},
-    "welcome": events.welcome(ROOM, 0, [], False, [], recovered=False),
+    "room": events.room(PLACE),
+    "welcome": events.welcome(PLACE, 0, [], False, [], [], reader=1, recovered=False, local=False) | {"room": None},
     "messages": events.messages(0, 0, []),
     "presence": events.presence([], [], 0),
+    "typing": events.typing(PERSON) | {"person": None},
+    "activity": events.activity("lobby", 1),
+    "read": events.read("lobby", 1),
+    "revoked": events.revoked("signed_out", "lobby"),
     "beat": events.beat(0),
 }
 
@@ -81,7 +88,7 @@ def types_asked() -> set[str]:
                 if ast.unparse(key) == "'type'" and isinstance(pattern, ast.MatchValue):
                     yield pattern.value
 
-    return strings_in("chat/consumers.py", of_pattern)
+    return strings_in("chat/consumers.py", of_pattern) | strings_in("chat/inbox.py", of_pattern)
 
 
 def error_codes() -> set[str]:
@@ -94,7 +101,7 @@ def error_codes() -> set[str]:
             case ast.Call(keywords=keywords):
                 yield from (keyword.value for keyword in keywords if keyword.arg == "code")
 
-    modules = ("consumers", "journal", "services", "validators")
+    modules = ("consumers", "frames", "inbox", "journal", "limits", "services", "validators")
     return set().union(*(strings_in(f"chat/{name}.py", of_call) for name in modules))
 
 
@@ -106,7 +113,8 @@ def names_in(value: Any) -> set[str]:
 
 
 def test_every_type_that_is_told_is_in_the_script_and_on_the_page():
-    assert types_told() == {"welcome", "messages", "presence", "beat", "reply"}
+    of_inbox = {"typing", "activity", "read", "room", "revoked"}
+    assert types_told() == {"welcome", "messages", "presence", "beat", "reply"} | of_inbox
     assert set(in_script("Told").values()) == types_told()
     assert set(re.findall(r'\{"type": "([\w.]+)"', in_page("Told"))) == types_told()
 
@@ -128,7 +136,7 @@ def test_every_close_code_is_in_the_script_and_on_the_page():
 
 def test_every_code_of_a_refusal_is_on_the_page():
     refusals = {"unknown_type", "invalid", "empty", "too_long", "archived", "not_a_member", "busy", "unavailable"}
-    refusals |= {"no_such_message", "not_yours", "deleted"}
+    refusals |= {"no_such_message", "not_yours", "deleted", "too_fast"}
     assert error_codes() == refusals
     assert set(table("Refused")) == error_codes()
 
@@ -151,7 +159,7 @@ def test_the_script_knows_no_code_of_a_refusal_that_is_not_told():
         (events.PAGE_SIZE, "Told", "newest {} messages"),
         (events.PAGE_SIZE, "Asked", "is {} unless given"),
         (events.MAX_PAGE_SIZE, "Asked", "{} at most"),
-        (consumers.MAX_REF_LENGTH, "Asked", "at most {} characters or an integer"),
+        (inbox.MAX_REF_LENGTH, "Asked", "at most {} characters or an integer"),
         (settings.CHAT_BEAT_INTERVAL, "Told", "({:g} by default)"),
     ],
 )
@@ -168,7 +176,8 @@ def test_a_limit_in_the_script_is_the_servers(name, limit):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_page_names_every_field_of_what_is_told(shape):
-    [described] = re.findall(rf"^ {{4}}{shape} +(\{{.*?\}})$", read("docs/protocol.md"), re.MULTILINE | re.DOTALL)
+    # What is told has the name of a shape in one place: a room.
+    described, *_ = re.findall(rf"^ {{4}}{shape} +(\{{.*?\}})$", read("docs/protocol.md"), re.MULTILINE | re.DOTALL)
 
     keys = re.sub(r'"type": "\w+"', '"type"', described)
     assert set(re.findall(r'"(\w+)"', keys)) == names_in(SHAPES[shape])

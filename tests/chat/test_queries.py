@@ -53,6 +53,21 @@ def test_what_is_posted_meanwhile_moves_no_page(lobby, alice):
     assert (said(older), older.more) == (["1", "2", "3"], False)
 
 
+def test_what_is_posted_while_nothing_new_is_read_is_not_taken_for_known(lobby, alice, monkeypatch):
+    fill(lobby, alice, ["1"])
+    ask = queries.heads
+
+    def post_first(room_ids):
+        post(alice, lobby, "2")
+        return ask(room_ids)
+
+    monkeypatch.setattr(queries, "heads", post_first)
+
+    assert queries.changes_of(lobby.pk, 1).head == 1
+    monkeypatch.undo()
+    assert said(queries.changes_of(lobby.pk, 1)) == ["2"]
+
+
 def test_a_page_has_50_messages_unless_asked_and_never_more_than_100(lobby, alice):
     fill(lobby, alice, numbered(1, 120))
 
@@ -140,6 +155,23 @@ def test_the_sidebar_has_every_room_of_the_person_by_name(lobby, study, alice, b
 
     with django_assert_num_queries(1):
         assert [place.room.name for place in queries.rooms_of(alice)] == ["Lobby", "Study"]
+
+
+def test_the_sidebar_sorts_names_whatever_their_case(alice):
+    for name in ("apple", "Zebra", "Bear"):
+        make_room(name.lower(), [alice], name=name)
+
+    assert [place.room.name for place in queries.rooms_of(alice)] == ["apple", "Bear", "Zebra"]
+
+
+def test_a_place_knows_how_much_is_unread(lobby, alice, bob):
+    fill(lobby, bob, ["One", "Two", "Three"])
+    Membership.objects.filter(user=alice).update(last_read=1)
+
+    assert [place.unread for place in queries.rooms_of(alice)] == [2]
+    # A database that was restored may be behind what people have read.
+    Membership.objects.filter(user=alice).update(last_read=9)
+    assert [place.unread for place in queries.rooms_of(alice)] == [0]
 
 
 def test_people_of_a_room_come_by_role_and_then_by_name(lobby, carol, django_assert_num_queries):

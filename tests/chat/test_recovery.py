@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 import pytest
 
-from channels_core import broadcast
+from channels_core import line
 from channels_core.db import database_sync_to_async
 from chat import events, queries
 from tests.chat.drafts import post, texts
@@ -15,8 +15,8 @@ in_thread = database_sync_to_async
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """What a process does every few seconds, it does here without delay."""
-    monkeypatch.setattr(broadcast, "WATCH_S", 0.05)
-    monkeypatch.setattr(broadcast, "COMPARE_S", 0.05)
+    monkeypatch.setattr(line, "WATCH_S", 0.05)
+    monkeypatch.setattr(line, "COMPARE_S", 0.05)
 
 
 async def post_unheard(author, room, text) -> None:
@@ -35,7 +35,7 @@ async def test_the_loss_of_a_last_message_is_noticed(join, lobby, alice, bob):
 
 
 async def test_a_gap_is_filled_before_what_follows_it(join, lobby, alice, monkeypatch):
-    monkeypatch.setattr(broadcast, "COMPARE_S", 3600)
+    monkeypatch.setattr(line, "COMPARE_S", 3600)
     async with join(alice, lobby) as tab:
         await post_unheard(alice, lobby, "1")
         await in_thread(post)(alice, lobby, "2")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from channels_core.db import database_sync_to_async
-from chat import services
+from chat import rooms
 from chat.events import MAX_FRAME_BYTES, CloseCode
 from chat.models import Message, User
 from tests.chat.drafts import HELLO
@@ -132,7 +132,7 @@ async def test_somebody_who_is_let_in_can_come_in(open_socket, join, study, alic
     async with open_socket(carol, "/ws/rooms/study/") as tab:
         assert (await close_of(tab))[1] == CloseCode.NOT_A_MEMBER
 
-    await database_sync_to_async(services.add_member)(actor=alice, room=study, username="carol")
+    await database_sync_to_async(rooms.add_member)(actor=alice, room=study, username="carol")
 
     async with join(carol, study) as tab:
         assert tab.welcome["room"]["slug"] == "study"

@@ -28,17 +28,15 @@ async def heard(tab) -> list[str]:
 async def test_the_welcome_tells_all_that_the_page_needs(join, lobby, alice):
     [message] = await database_sync_to_async(fill)(lobby, alice, ["**Hello**"])
 
+    room = {"slug": "lobby", "name": "Lobby", "topic": lobby.topic, "kind": "public", "archived": False}
     async with join(alice, lobby) as tab:
         created = tab.welcome["messages"][0].pop("created")
         assert tab.welcome == {
             "type": "welcome",
-            "room": {
-                "slug": "lobby",
-                "name": "Lobby",
-                "topic": lobby.topic,
-                "kind": "public",
-                "archived": False,
-            },
+            "reader": alice.pk,
+            "room": room | {"last_seq": 1, "last_read": 0},
+            "rooms": [room | {"last_seq": 1, "last_read": 0}],
+            "local": False,
             "head": 1,
             "recovered": False,
             "messages": [

@@ -157,7 +157,7 @@ async def test_nothing_stays_behind_when_the_last_tab_has_gone(
     assert get_presence()._changes == {}
     assert get_pulse()._tabs == {}
     assert get_hub()._members == {}
-    assert get_hub()._listening == set()
+    assert get_hub()._line._joined == {}
     assert get_channel_layer().groups == {}
     assert get_channel_layer().channels == {}
 
@@ -195,14 +195,13 @@ async def test_a_tab_that_vanishes_while_it_joins_leaves_nothing_behind(open_soc
     assert_nothing_stayed_of(alice, lobby)
 
 
-@pytest.mark.parametrize("step", ["_leased", "_lease"])
-async def test_a_tab_that_fails_while_it_joins_leaves_nothing_behind(open_socket, lobby, alice, monkeypatch, step):
+async def test_a_tab_that_fails_while_it_joins_leaves_nothing_behind(open_socket, lobby, alice, monkeypatch):
     """It is counted before anything can fail, so that it can be counted out whatever fails."""
 
     async def fail(*args):
         raise RuntimeError("A bug.")
 
-    monkeypatch.setattr(get_presence(), step, fail)
+    monkeypatch.setattr(get_presence(), "_take", fail)
     with pytest.raises(RuntimeError, match="A bug"):
         async with open_socket(alice, "/ws/rooms/lobby/") as tab:
             await tab.connect()

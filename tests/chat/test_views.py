@@ -7,8 +7,11 @@ from chat.models import Membership, Room
 from tests.chat.drafts import post
 from tests.people import make_room
 
-PAGES = ["/rooms/", "/rooms/new/", "/rooms/{slug}/"]
+ROOM_PAGES = ["/rooms/{slug}/", "/rooms/{slug}/settings/", "/rooms/{slug}/delete/"]
+PAGES = ["/rooms/", "/rooms/new/", *ROOM_PAGES]
 FORMS = ["/rooms/{slug}/join/", "/rooms/{slug}/leave/", "/rooms/{slug}/members/", "/rooms/{slug}/messages/"]
+FORMS += ["/rooms/{slug}/read/"]
+FORMS += [f"/rooms/{{slug}}/members/7/{change}/" for change in ("remove", "ban", "unban", "role")]
 
 
 def templates(response) -> list[str]:
@@ -43,7 +46,7 @@ def test_what_changes_something_is_not_to_be_got(client_of, alice, lobby, path):
     assert client_of(alice).get(path.format(slug="lobby")).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/rooms/{slug}/", *FORMS])
+@pytest.mark.parametrize("path", [*ROOM_PAGES, *FORMS])
 def test_a_room_that_is_not_there_is_not_found(client_of, alice, path):
     """By name: the page says which."""
     method = "post" if path in FORMS else "get"
@@ -54,7 +57,7 @@ def test_a_room_that_is_not_there_is_not_found(client_of, alice, path):
     assert "<strong>nowhere</strong>" in response.content.decode()
 
 
-@pytest.mark.parametrize("path", ["/rooms/{slug}/", "/rooms/{slug}/join/", *FORMS[2:]])
+@pytest.mark.parametrize("path", [*ROOM_PAGES, "/rooms/{slug}/join/", *FORMS[2:]])
 def test_a_private_room_is_closed_to_others(client_of, carol, study, path):
     method = "post" if path in FORMS else "get"
 
@@ -230,9 +233,9 @@ def test_every_page_of_the_chat_is_tried_here():
     """A page that is added to the addresses joins PAGES or FORMS, and with that the tests of who may see it."""
     from chat.urls import chat_patterns
 
-    arguments = {"slug": "{slug}"}
+    arguments = {"slug": "SLUG", "user_id": 7}
     paths = [
-        reverse(f"chat:{pattern.name}", kwargs={key: "SLUG" for key in arguments if key in pattern.pattern.converters})
+        reverse(f"chat:{pattern.name}", kwargs={key: arguments[key] for key in pattern.pattern.converters})
         for pattern in chat_patterns
     ]
 

@@ -30,6 +30,8 @@ SIGNED_IN_PAGES = [
     "/accounts/profile/",
     "/accounts/password_change/",
     "/accounts/password_change/done/",
+    "/rooms/{slug}/settings/",
+    "/rooms/{slug}/delete/",
     *ROOM_PAGES,
 ]
 SIGNED_OUT_PAGES = [

@@ -46,6 +46,22 @@ test("the server's count holds where it knows of more than it lists", () => {
   assert.equal(presence.count, 250);
 });
 
+test("whether the server knows of everybody is told with each state and change", () => {
+  const presence = new Presence();
+  presence.start([ada], true);
+  assert.equal(presence.isPartial, true);
+
+  presence.change({ joined: [], left: [], count: 1 });
+  assert.equal(presence.isPartial, true);
+
+  presence.change({ joined: [grace], left: [], count: 2, local: false });
+  assert.equal(presence.isPartial, false);
+
+  presence.change({ joined: [], left: [], count: 2, local: true });
+  presence.start([ada], false);
+  assert.equal(presence.isPartial, false);
+});
+
 test("a new start forgets who was here", () => {
   const presence = new Presence();
   presence.start([ada, grace]);

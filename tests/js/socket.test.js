@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { reconnectDelay, Socket } from "../../static/js/core/socket.js";
+import { askedDelay, reconnectDelay, Socket } from "../../static/js/core/socket.js";
 
 const MOST = () => 1;
 
@@ -69,8 +69,8 @@ class Line {
     this.onmessage({ data: JSON.stringify(frame) });
   }
 
-  ends(code) {
-    this.onclose({ code });
+  ends(code, reason = "") {
+    this.onclose({ code, reason });
   }
 }
 
@@ -103,6 +103,47 @@ test("delays grow from one second to five, and to thirty once the line has been 
 test("jitter is full: a delay may be anything from nothing to the most", () => {
   assert.equal(reconnectDelay(3, 0, () => 0), 0);
   assert.equal(reconnectDelay(3, 0, () => 0.5), 2_500);
+});
+
+test("a close reason may ask to stay away for some seconds", () => {
+  assert.equal(askedDelay("Too fast. Try again in 12 s."), 12_000);
+  for (const reason of ["", undefined, "The server restarts.", "in a moment", "in 12 steps"]) {
+    assert.equal(askedDelay(reason), 0);
+  }
+});
+
+test("asked to stay away it does, and jitter spreads those who were asked at the same time", () => {
+  online();
+
+  lines[0].ends(4429, "Too fast. Try again in 12 s.");
+  assert.deepEqual(states.at(-1), { state: "reconnecting", code: 4429, delayMs: 13_000 });
+  clock.pass(12_999);
+  assert.equal(lines.length, 1);
+  clock.pass(1);
+
+  assert.equal(lines.length, 2);
+  lines[1].tells({ type: "welcome" });
+  lines[1].ends(1006);
+  assert.equal(states.at(-1).delayMs, 1_000); // it was asked once
+});
+
+test("waking does not shorten the time for which it was asked to stay away", () => {
+  const socket = online();
+  lines[0].ends(4429, "Too fast. Try again in 12 s.");
+  clock.pass(2_000);
+
+  socket.wake();
+  socket.suspend();
+  socket.wake();
+  assert.deepEqual(states.at(-1), { state: "reconnecting", code: 4429, delayMs: 10_000 });
+  clock.pass(9_999);
+  assert.equal(lines.length, 1);
+  clock.pass(1);
+  assert.equal(lines.length, 2);
+
+  lines[1].ends(1006);
+  socket.wake();
+  assert.equal(lines.length, 3); // nobody asks any more
 });
 
 test("it is online with the first frame, not with the open line", () => {
@@ -181,6 +222,19 @@ test("after a final code it stays closed, whatever happens", () => {
   assert.equal(lines.length, 1);
   assert.equal(socket.state, "refused");
   assert.deepEqual(states.at(-1), { state: "refused", code: 4401 });
+});
+
+test("the page may end it for good, and be told nothing more", () => {
+  const socket = connect();
+  socket.addEventListener("frame", () => socket.end(4401));
+
+  lines[0].tells({ type: "welcome" });
+  clock.pass(600_000);
+  socket.wake();
+
+  assert.deepEqual(states, [{ state: "refused", code: 4401 }]);
+  assert.equal(lines[0].isClosed, true);
+  assert.equal(lines.length, 1);
 });
 
 test("two missed beats drop the line", () => {

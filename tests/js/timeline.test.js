@@ -129,6 +129,16 @@ test("an empty room starts empty, and takes what comes first", () => {
   assert.deepEqual(places(), [1]);
 });
 
+test("what was said before one's own message is taken, though the reply to that was quicker", () => {
+  timeline.welcome({ recovered: false, head: 0, messages: [], more: false });
+  timeline.acknowledge(message(2));
+
+  timeline.change({ after: 0, head: 1, messages: [message(1)] });
+  timeline.change({ after: 1, head: 2, messages: [message(2)] });
+
+  assert.deepEqual(places(), [1, 2]);
+});
+
 test("a change after a gap is not taken, and the gap can be filled", () => {
   timeline.welcome({ recovered: false, head: 5, messages: page(1, 5), more: false });
 
@@ -157,6 +167,16 @@ test("a change of a message that is older than the page leaves no hole", () => {
 
   assert.equal(timeline.firstSeq, 51);
   assert.equal(timeline.head, 61);
+});
+
+test("an older page that was read before a change that is known already does not undo it", () => {
+  timeline.welcome({ recovered: false, head: 60, messages: page(51, 60), more: true });
+  timeline.change({ after: 60, head: 61, messages: [message(43, { version: 61 })] }); // the page is on its way
+
+  timeline.prepend(page(41, 50), true);
+
+  assert.equal(timeline.messages[2].version, 61);
+  assert.equal(timeline.firstSeq, 41);
 });
 
 test("an older page goes before the rest and says whether there is more", () => {
@@ -206,7 +226,51 @@ test("somebody else's message settles nothing, even with the same client_id", ()
   assert.equal(timeline.drafts.length, 1);
 });
 
-test("a draft that was refused is taken back once", () => {
+test("drafts stand in the order in which they were written, whatever order their tabs are heard in", () => {
+  timeline.draft({ client_id: "a", author: ada, order: 2 });
+  timeline.draft({ client_id: "b", author: ada, order: 1 });
+  timeline.draft({ client_id: "a", author: ada, order: 2, error: {} }); // it has changed
+
+  assert.deepEqual(timeline.drafts.map(({ client_id }) => client_id), ["b", "a"]);
+  assert.deepEqual(timeline.drafts[1].error, {});
+});
+
+test("what becomes of a draft is told once", () => {
+  const settled = [];
+  timeline.addEventListener("settled", ({ detail }) => settled.push(detail.message.seq));
+  timeline.draft({ client_id: "a", author: ada });
+
+  timeline.merge([message(1), message(2, { client_id: "a" })]);
+  timeline.acknowledge(message(2, { client_id: "a" }));
+
+  assert.deepEqual(settled, [2]);
+});
+
+test("a draft whose message is known already is not shown: another tab told of it late", () => {
+  const settled = [];
+  timeline.addEventListener("settled", ({ detail }) => settled.push(detail.message.seq));
+  timeline.merge([message(1, { client_id: "a" })]);
+  told = [];
+
+  timeline.draft({ client_id: "a", author: ada });
+
+  assert.deepEqual(timeline.drafts, []);
+  assert.deepEqual(told, []);
+  assert.deepEqual(settled, [1]);
+});
+
+test("the answer to a draft that was stored long ago leaves no hole", () => {
+  timeline.start(page(51, 60), true);
+  timeline.draft({ client_id: "a", author: ada });
+
+  timeline.acknowledge(message(3, { client_id: "a" }));
+
+  assert.deepEqual(timeline.drafts, []);
+  assert.equal(timeline.firstSeq, 51);
+  assert.equal(told.filter(([type]) => type === "withdrawn").length, 1);
+});
+
+test("a draft that was discarded is taken back once", () => {
   const draft = { client_id: "a", author: ada };
   timeline.draft(draft);
 

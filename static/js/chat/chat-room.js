@@ -2,24 +2,47 @@
  * <chat-room>: owns the line to the server and what is known of the room; the elements inside show it.
  *
  * Its `data-state` is the state of the line (core/socket.js). Events: "state" (as of the socket), "room" (detail: the
- * room as the server tells it), "refused" (detail: {draft, error}, for a message that was not taken) and "edit" (detail:
- * the message that its author wants to change).
+ * room as the server tells it), "posted" (something was written here), "takeback" (detail: a draft, for whoever lets one
+ * write its text anew and prevents the default) and "edit" (detail: the message that its author wants to change).
  */
 import { newUuid } from "../core/dom.js";
+import { followThePage } from "../core/page-life.js";
 import { Socket } from "../core/socket.js";
-import { CloseCode, deleteMessage, editMessage, getChanges, getHistory, postMessage, Told } from "./events.js";
+import {
+  CloseCode,
+  deleteMessage,
+  editMessage,
+  getChanges,
+  getHistory,
+  postMessage,
+  startTyping,
+  Told,
+} from "./events.js";
+import { Outbox } from "./outbox.js";
+import { Posting } from "./posting.js";
 import { Presence } from "./presence.js";
+import { Reader } from "./reader.js";
+import { Reading } from "./reading.js";
 import { Timeline } from "./timeline.js";
+import { Typing, TypingNotice } from "./typing.js";
+
+const FINAL_CODES = Object.values(CloseCode).filter((code) => code !== CloseCode.TOO_FAST);
 
 export class ChatRoom extends HTMLElement {
   timeline = new Timeline();
   presence = new Presence();
+  typing = new Typing();
+  reading;
+  outbox;
+  #notice = new TypingNotice(() => this.#ask(startTyping()));
+  #reader;
+  #posting;
   #socket;
   #address;
   #listening;
   #lastRef = 0;
   #isArchived = false;
-  #isSending = false;
+  #revoked; // why the server is about to end the line, when it has told more than a code will
   #isCatchingUp = false;
   #newest = 0; // the highest number of a change that was heard of
   #asked = new Map(); // ref -> what to do with the reply; null when the line was lost before it came
@@ -34,10 +57,16 @@ export class ChatRoom extends HTMLElement {
     const { signal } = (this.#listening = new AbortController());
     this.#address = new URL(this.dataset.socketPath, location.href);
     this.#address.protocol = this.#address.protocol.replace("http", "ws");
-    this.#socket = new Socket(this.#address, { finalCodes: Object.values(CloseCode) });
+    this.#socket = new Socket(this.#address, { finalCodes: FINAL_CODES });
     this.#socket.addEventListener("frame", ({ detail }) => this.#receive(detail), { signal });
     this.#socket.addEventListener("state", ({ detail }) => this.#enter(detail), { signal });
-    this.#followThePage(signal);
+    this.reading = new Reading(this.me.id);
+    this.#reader = new Reader(this, (frame) => this.#ask(frame));
+    this.#reader.follow(signal); // first: what is read goes out before the line does
+    this.outbox = new Outbox({ account: this.me.id, room: this.dataset.slug });
+    this.#posting = new Posting(this.outbox, this.timeline, (draft) => this.#ask(postMessage(draft)));
+    this.#posting.follow(signal);
+    followThePage(this.#socket, signal);
     this.#socket.open();
   }
 
@@ -48,9 +77,21 @@ export class ChatRoom extends HTMLElement {
 
   /** Shows a message as pending and sends it, now or as soon as there is a line. */
   post(text) {
-    const draft = { client_id: newUuid(), text, author: this.me, created: new Date().toISOString() };
-    this.timeline.draft(draft);
-    this.#sendDrafts();
+    this.outbox.add({ client_id: newUuid(), text, author: this.me, created: new Date().toISOString() });
+    this.#notice.sent();
+    this.reading.post();
+    this.#tell("posted");
+  }
+
+  /** The text in the composer has changed to this: the others see that the reader writes. */
+  write(text) {
+    this.#notice.wrote(text);
+  }
+
+  /** Gives the text of a draft that failed to whoever lets one write it anew. */
+  takeBack(draft) {
+    const isTaken = !this.dispatchEvent(new CustomEvent("takeback", { detail: draft, cancelable: true }));
+    if (isTaken) this.outbox.discard(draft);
   }
 
   /** Whether the reader may change the text of this message. */
@@ -94,23 +135,6 @@ export class ChatRoom extends HTMLElement {
     return Boolean(reply?.ok);
   }
 
-  /** Sends what is not acknowledged yet, one after the other, so that what has to wait keeps its place. */
-  async #sendDrafts() {
-    if (this.#isSending) return;
-    this.#isSending = true;
-    for (let draft; (draft = this.timeline.drafts[0]); ) {
-      const reply = await this.#insist(postMessage(draft));
-      if (!reply) break; // the next line goes on here
-      if (reply.ok) {
-        this.timeline.merge([reply.message]);
-      } else {
-        this.timeline.withdraw(draft);
-        this.#tell("refused", { draft, error: reply.error });
-      }
-    }
-    this.#isSending = false;
-  }
-
   /** Asks until it is answered other than by "not now". */
   async #insist(frame) {
     for (;;) {
@@ -131,20 +155,42 @@ export class ChatRoom extends HTMLElement {
   #receive(frame) {
     switch (frame.type) {
       case Told.WELCOME:
+        if ((frame.reader ?? this.me.id) !== this.me.id) {
+          // Somebody else has logged in with this browser: what waits here is not theirs to send.
+          this.#socket.end(CloseCode.NOT_SIGNED_IN);
+          return;
+        }
         this.#socket.expectBeats(frame.beat_s * 1000);
-        this.#isArchived = frame.room.archived;
+        this.#reader.hear(frame);
         this.timeline.welcome(frame);
-        this.presence.start(frame.present);
-        this.#tell("room", frame.room);
+        this.presence.start(frame.present, frame.local);
+        this.#changeRoom(frame.room);
         break;
       case Told.MESSAGES:
+        for (const { author } of frame.messages) this.typing.stop(author?.id);
         if (!this.timeline.change(frame)) this.#catchUp(frame.head);
+        break;
+      case Told.ROOM:
+        this.#reader.hear(frame);
+        if (frame.room.slug === this.dataset.slug) this.#changeRoom(frame.room);
+        break;
+      case Told.REVOKED:
+        this.#reader.hear(frame);
+        if ((frame.room ?? this.dataset.slug) === this.dataset.slug) this.#revoked = frame.reason;
+        break;
+      case Told.ACTIVITY:
+      case Told.READ:
+        this.#reader.hear(frame);
+        break;
+      case Told.TYPING:
+        if (frame.person.id !== this.me.id) this.typing.start(frame.person);
         break;
       case Told.BEAT:
         this.#catchUp(frame.head); // the last of what was told may have been lost
         break;
       case Told.PRESENCE:
         this.presence.change(frame);
+        for (const id of frame.left) this.typing.stop(id);
         break;
       case Told.REPLY:
         this.#asked.get(frame.ref)?.(frame);
@@ -154,6 +200,11 @@ export class ChatRoom extends HTMLElement {
     this.#address.searchParams.set("since", this.timeline.head); // where a next line goes on
   }
 
+  #changeRoom(room) {
+    this.#isArchived = room.archived;
+    this.#tell("room", room);
+  }
+
   /** Asks for changes that were not told, until the change `head` is known. */
   async #catchUp(head) {
     this.#newest = Math.max(this.#newest, head);
@@ -161,7 +212,7 @@ export class ChatRoom extends HTMLElement {
     this.#isCatchingUp = true;
     while (this.timeline.head < this.#newest) {
       const after = this.timeline.head;
-      const reply = await this.#ask(getChanges(after));
+      const reply = await this.#insist(getChanges(after));
       if (!reply?.ok) break; // the line is lost, and the next welcome brings it all
       this.timeline.change({ after, head: reply.head, messages: reply.messages });
       if (reply.head <= after) this.#newest = after; // it was not so: the room's database has been restored
@@ -171,26 +222,12 @@ export class ChatRoom extends HTMLElement {
 
   #enter(detail) {
     this.dataset.state = detail.state;
-    if (detail.state === "online") {
-      // The welcome has settled what arrived before the line was lost.
-      this.#sendDrafts();
-    } else {
+    if (detail.state !== "online") {
       for (const resolve of this.#asked.values()) resolve(null);
       this.#asked.clear();
     }
-    this.#tell("state", detail);
-  }
-
-  /** A page sleeps and wakes: the network goes, the tab is frozen, the back button brings it from a cache. */
-  #followThePage(signal) {
-    const socket = this.#socket;
-    // An offline browser keeps an open socket open and lets it starve, so it is dropped.
-    addEventListener("offline", () => socket.suspend(), { signal });
-    addEventListener("online", () => socket.wake(), { signal });
-    addEventListener("pagehide", () => socket.suspend(), { signal });
-    addEventListener("pageshow", ({ persisted }) => persisted && socket.wake(), { signal });
-    const look = () => !document.hidden && socket.state !== "offline" && socket.wake();
-    document.addEventListener("visibilitychange", look, { signal });
+    this.#posting.enter(detail); // online, the welcome has settled what arrived before the line was lost
+    this.#tell("state", { ...detail, reason: this.#revoked });
   }
 
   #tell(type, detail) {

@@ -5,6 +5,7 @@ import { CloseCode } from "./events.js";
 const CAUSES = {
   1012: "The server restarts.",
   1013: "This connection was too slow.",
+  [CloseCode.TOO_FAST]: "Too fast.",
 };
 
 // Why the line ended for good, and what can be done. The link loads the page again, which then asks to log in, offers
@@ -15,6 +16,12 @@ const REFUSALS = {
   [CloseCode.NOT_SIGNED_IN]: ["You are logged out.", "Log in again"],
   [CloseCode.NOT_A_MEMBER]: ["You are no longer in this room.", "See how to come back"],
   [CloseCode.NO_SUCH_ROOM]: ["This room is gone.", "Reload the page"],
+};
+
+// Where the server has told more than the code says.
+const REASONS = {
+  deactivated: ["Your account was deactivated.", "Go to the log-in page"],
+  room_deleted: ["This room was deleted.", "See what is left"],
 };
 
 export class ConnectionState extends HTMLElement {
@@ -36,13 +43,13 @@ export class ConnectionState extends HTMLElement {
     return this.closest("chat-room");
   }
 
-  #show({ state, code, delayMs = 0 }) {
+  #show({ state, code, reason, delayMs = 0 }) {
     clearInterval(this.#ticking);
     if (state === "online") this.#say("Online");
     if (state === "offline") this.#say("Offline. What you write is sent when you are back.");
     if (state === "reconnecting") this.#countDown(CAUSES[code] ?? "Connection lost.", Date.now() + delayMs);
     if (state === "refused") {
-      const [why, what] = REFUSALS[code];
+      const [why, what] = REASONS[reason] ?? REFUSALS[code];
       const link = document.createElement("a");
       link.href = location.pathname;
       link.textContent = what;

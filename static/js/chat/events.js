@@ -5,17 +5,23 @@ export const Told = Object.freeze({
   WELCOME: "welcome",
   MESSAGES: "messages",
   PRESENCE: "presence",
+  TYPING: "typing",
+  ACTIVITY: "activity",
+  READ: "read",
+  ROOM: "room",
+  REVOKED: "revoked",
   BEAT: "beat",
   REPLY: "reply",
 });
 
-/** Why the server ends a line for good; after any other code the browser comes back. */
+/** Why the server ends a line: for good, other than after TOO_FAST. After any other code the browser comes back. */
 export const CloseCode = Object.freeze({
   TOO_BIG: 1009,
   MALFORMED: 4400,
   NOT_SIGNED_IN: 4401,
   NOT_A_MEMBER: 4403,
   NO_SUCH_ROOM: 4404,
+  TOO_FAST: 4429,
 });
 
 export const MAX_TEXT_LENGTH = 4000; // characters, counted as code points
@@ -34,6 +40,21 @@ export function editMessage(id, text) {
 /** Asks to delete a message; answered with its tombstone. Asking again is harmless. */
 export function deleteMessage(id) {
   return { type: "message.delete", id };
+}
+
+/** Tells that the reader is writing; everybody forgets it again after some seconds. */
+export function startTyping() {
+  return { type: "typing.start" };
+}
+
+/** Tells that the reader has read the room up to the place `seq`. Asking again is harmless. */
+export function setRead(seq) {
+  return { type: "read.set", seq };
+}
+
+/** The same of another room, on the line of a page without one. */
+export function setReadIn(room, seq) {
+  return { type: "read.set", room, seq };
 }
 
 /** Asks for what has changed since the change `since`; answered with `messages`, the `head` reached, and `more`. */

@@ -32,7 +32,21 @@ export class MemberList extends HTMLElement {
     item.dataset.userId = person.id;
     showFace(item.querySelector(".avatar"), person);
     item.querySelector(".person__name").textContent = person.name;
+    this.#address(item, person);
     return item;
+  }
+
+  /** For whoever runs the room the template has a menu, which is about nobody (the id 0) yet. */
+  #address(item, { id, name }) {
+    const button = item.querySelector(".person__more");
+    if (!button) return;
+    const menu = item.querySelector(".person-menu");
+    button.setAttribute("aria-label", `${button.getAttribute("aria-label").trim()} ${name}`);
+    button.setAttribute("popovertarget", (menu.id = `person-menu-${id}`));
+    for (const part of [menu, ...menu.querySelectorAll("[formaction]")]) {
+      const attribute = part === menu ? "action" : "formaction";
+      part.setAttribute(attribute, part.getAttribute(attribute).replace("/members/0/", `/members/${id}/`));
+    }
   }
 }
 

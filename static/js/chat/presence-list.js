@@ -2,6 +2,8 @@
 import "./chat-room.js";
 import { fromTemplate, showFace } from "../core/dom.js";
 
+const PARTIAL = "The list may be incomplete while the server's connection is disturbed.";
+
 export class PresenceList extends HTMLElement {
   #listening;
 
@@ -15,10 +17,11 @@ export class PresenceList extends HTMLElement {
     this.#listening.abort();
   }
 
-  #show({ people, count }) {
+  #show({ people, count, isPartial }) {
     this.querySelector("ul").replaceChildren(...people.map((person) => this.#face(person)));
     this.querySelector(".presence-count").textContent = count;
-    this.querySelector("[data-label]").textContent = "here";
+    this.querySelector("[data-label]").textContent = isPartial ? "or more here" : "here";
+    this.querySelector("button").title = isPartial ? PARTIAL : "";
   }
 
   #face(person) {

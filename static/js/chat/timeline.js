@@ -3,11 +3,15 @@
  * which the server has not acknowledged. It knows no DOM.
  *
  * Events: "started" (everything is new), "changed" (detail.messages, the last one first, so that whoever inserts
- * each before its follower finds the follower there), "drafted" and "withdrawn" (detail.draft).
+ * each before its follower finds the follower there), "drafted" (detail.draft is new or has changed), "withdrawn"
+ * (detail.draft) and "settled" (detail.message is what became of a draft).
  */
+import { byOrder } from "./outbox.js";
+
 export class Timeline extends EventTarget {
   #messages = new Map(); // seq -> message
-  #drafts = new Map(); // client_id -> draft, in the order in which they were written
+  #unseen = new Map(); // seq -> message: changes of what is older than all that is known
+  #drafts = new Map(); // client_id -> draft
   #first = Infinity; // the places of the oldest and the newest message
   #last = 0;
   /** The number of the room's last change that is known here; null until the first welcome. */
@@ -20,7 +24,7 @@ export class Timeline extends EventTarget {
   }
 
   get drafts() {
-    return [...this.#drafts.values()];
+    return [...this.#drafts.values()].sort(byOrder);
   }
 
   /** The place of the oldest message that is known: history goes on before it. Infinity when there is none. */
@@ -54,6 +58,7 @@ export class Timeline extends EventTarget {
   /** Forgets what was, other than drafts, and starts with these. */
   start(messages, hasOlder) {
     this.#messages.clear();
+    this.#unseen.clear();
     this.#first = Infinity;
     this.#last = 0;
     this.hasOlder = hasOlder;
@@ -67,19 +72,29 @@ export class Timeline extends EventTarget {
     if (changed.length) this.#tell("changed", { messages: changed });
   }
 
-  /** Takes the page before `firstSeq`. */
+  /** Takes the page before `firstSeq`. It may have been read before changes that were told first: those have waited. */
   prepend(messages, hasOlder) {
     this.hasOlder = hasOlder;
-    this.merge(messages);
+    this.merge(messages.map((message) => newer(message, this.#unseen.get(message.seq))));
   }
 
-  /** Shows what was just written, until the server has it: a message of that client_id takes its place. */
+  /** Shows what was written, until the server has it: a message of that client_id takes its place. */
   draft(draft) {
+    const message = this.messages.find((each) => isOf(each, draft));
+    if (message) {
+      this.#tell("settled", { message }); // another tab tells of it late
+      return;
+    }
     this.#drafts.set(draft.client_id, draft);
     this.#tell("drafted", { draft });
   }
 
-  /** Takes back a draft that the server refused. */
+  /** Takes the answer to a draft. A message older than all that is known here is not shown: it would leave a hole. */
+  acknowledge(message) {
+    this.#apply([message]);
+  }
+
+  /** Takes back a draft that was discarded. */
   withdraw(draft) {
     if (this.#drafts.delete(draft.client_id)) this.#tell("withdrawn", { draft });
   }
@@ -94,7 +109,14 @@ export class Timeline extends EventTarget {
 
   /** Changes of messages that are older than all that is known here wait until the reader goes back that far. */
   #apply(messages) {
-    this.merge(messages.filter(({ seq }) => this.#first === Infinity || seq >= this.#first));
+    // Where nothing is older, even a first message may come late: the reply to one's own was quicker.
+    const isWithin = ({ seq }) => !this.hasOlder || seq >= this.#first;
+    const older = messages.filter((message) => !isWithin(message));
+    this.merge(messages.filter(isWithin));
+    for (const message of older) {
+      this.#unseen.set(message.seq, newer(message, this.#unseen.get(message.seq)));
+      this.#settleUnseen(message);
+    }
   }
 
   #take(messages) {
@@ -108,12 +130,30 @@ export class Timeline extends EventTarget {
     return changed.sort((a, b) => b.seq - a.seq);
   }
 
-  /** The reply and the broadcast both bring it; whichever comes first settles it. */
-  #settle({ client_id, author }) {
-    if (this.#drafts.get(client_id)?.author.id === author?.id) this.#drafts.delete(client_id);
+  /** The reply and the broadcast both bring it; whichever comes first settles it. The draft, if there was one. */
+  #settle(message) {
+    const draft = this.#drafts.get(message.client_id);
+    if (!draft || !isOf(message, draft)) return null;
+    this.#drafts.delete(draft.client_id);
+    this.#tell("settled", { message });
+    return draft;
+  }
+
+  /** Its message stands further back than what is shown. */
+  #settleUnseen(message) {
+    const draft = this.#settle(message);
+    if (draft) this.#tell("withdrawn", { draft });
   }
 
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+function isOf({ client_id, author }, draft) {
+  return client_id === draft.client_id && author?.id === draft.author.id;
+}
+
+function newer(message, other) {
+  return other?.version > message.version ? other : message;
 }

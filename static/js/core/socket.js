@@ -8,7 +8,7 @@
  *   online        frames come and go
  *   reconnecting  the line was lost; the next try is in delayMs, or under way if that is 0
  *   offline       suspended, until wake() is called
- *   refused       the server ended it for good, with this close code
+ *   refused       it was ended for good, with this close code
  */
 
 const CONNECT_WITHIN_MS = 10_000;
@@ -21,6 +21,12 @@ export function reconnectDelay(attempt, downMs, random = Math.random) {
   return random() * Math.min(most, 1_000 * 2 ** attempt);
 }
 
+/** How long a close reason such as "Too fast. Try again in 12 s." asks to stay away; 0 when it asks nothing. */
+export function askedDelay(reason = "") {
+  const [, seconds] = /\bin (\d{1,4}) s\b/.exec(reason) ?? [];
+  return 1_000 * (seconds ?? 0);
+}
+
 export class Socket extends EventTarget {
   #url;
   #finalCodes;
@@ -31,6 +37,8 @@ export class Socket extends EventTarget {
   #isHeard = false; // whether the line in use has told anything
   #attempt = 0;
   #lostAt = null;
+  #awayUntil = 0; // the server has asked not to be called before
+  #lostCode;
   #heardAt = 0;
   #silenceMs = CONNECT_WITHIN_MS; // longest silence of a line that lives
   #retry;
@@ -55,7 +63,7 @@ export class Socket extends EventTarget {
     const line = new this.#WebSocket(String(this.#url));
     this.#line = line;
     line.onmessage = ({ data }) => line === this.#line && this.#hear(JSON.parse(data));
-    line.onclose = ({ code }) => line === this.#line && this.#lost(code);
+    line.onclose = ({ code, reason }) => line === this.#line && this.#lost(code, reason);
     if (this.state !== "connecting") this.#enter("reconnecting", { delayMs: 0 });
     this.#listen();
   }
@@ -80,17 +88,26 @@ export class Socket extends EventTarget {
     this.#enter("offline");
   }
 
-  /** The page is back, or the network: a line that lives is kept, else it tries at once. */
+  /** Ends it for good, as if the server had done so with this code. */
+  end(code) {
+    this.#hangUp();
+    this.#enter("refused", { code });
+  }
+
+  /** The page is back, or the network: a line that lives is kept, else it tries as soon as it may. */
   wake() {
     if (this.state === "refused") return;
     const isAlive = this.#line && this.#clock.now() - this.#heardAt < this.#silenceMs;
-    if (!isAlive) this.open();
+    if (isAlive) return;
+    const restMs = this.#awayUntil - this.#clock.now();
+    if (restMs > 0) this.#openIn(restMs, this.#lostCode);
+    else this.open();
   }
 
   #hear(frame) {
     this.#listen();
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
-    if (this.#isHeard) return;
+    if (this.#isHeard || this.state === "refused") return;
     // Only now it works: a server that accepts and closes at once must not be asked again and again without delay.
     this.#isHeard = true;
     this.#attempt = 0;
@@ -105,15 +122,24 @@ export class Socket extends EventTarget {
     this.#watchdog = this.#clock.setTimeout(() => this.#lost(), this.#silenceMs);
   }
 
-  #lost(code) {
+  #lost(code, reason) {
     this.#hangUp();
     if (this.#finalCodes.has(code)) {
-      this.#enter("refused", { code });
+      this.end(code);
       return;
     }
-    this.#lostAt ??= this.#clock.now();
-    const delayMs = reconnectDelay(this.#attempt, this.#clock.now() - this.#lostAt, this.#random);
+    const now = this.#clock.now();
+    this.#lostAt ??= now;
+    this.#lostCode = code;
+    const askedMs = askedDelay(reason);
+    this.#awayUntil = now + askedMs;
+    const delayMs = askedMs + reconnectDelay(this.#attempt, now - this.#lostAt, this.#random);
     this.#attempt += 1;
+    this.#openIn(delayMs, code);
+  }
+
+  #openIn(delayMs, code) {
+    this.#clock.clearTimeout(this.#retry);
     this.#retry = this.#clock.setTimeout(() => this.open(), delayMs);
     this.#enter("reconnecting", { code, delayMs });
   }

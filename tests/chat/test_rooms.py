@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from chat.models import Membership, Room
-from chat.services import add_member, create_room, join_room, leave_room
+from chat.rooms import add_member, create_room, join_room, leave_room
 from tests.people import fill, make_person, make_room
 
 Role = Membership.Role

@@ -1,0 +1,70 @@
+"""
+That something is being said in a room, for its members who are elsewhere: at most once a second, room and process.
+
+However busy a room is, and however many members it has, that is one event for all of them: the newest state.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from channels_core.broadcast import broadcast, broadcast_sync
+
+from . import events
+from .models import Room
+
+logger = logging.getLogger(__name__)
+
+TELL_EVERY_S = 1.0
+
+
+class Activity:
+    """What one process has to tell of; pages and the journal note it on threads of theirs."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._told: dict[int, float] = {}
+        self._waiting: dict[int, tuple[str, int]] = {}
+
+    def note(self, room: Room) -> None:
+        """Tell of the room's last message: at once, or together with those that follow in the same second."""
+        with self._lock:
+            if self._is_too_soon(room.pk):
+                self._waiting[room.pk] = (room.slug, room.last_seq)
+                return
+            self._told[room.pk] = self._clock()
+        group, event = events.activity_group(room.pk), events.activity(room.slug, room.last_seq)
+        broadcast_sync(group, event, head=room.last_seq)
+
+    async def flush(self) -> None:
+        """
+        Tell what has waited for a second; called regularly (``pulse``).
+
+        What a process without open sockets leaves waiting is found by the hubs when they compare heads.
+        """
+        with self._lock:
+            due = {
+                room_id: self._waiting.pop(room_id) for room_id in list(self._waiting) if not self._is_too_soon(room_id)
+            }
+            self._told = {room_id: told for room_id, told in self._told.items() if self._is_too_soon(room_id)}
+            self._told.update(dict.fromkeys(due, self._clock()))
+        for room_id, (slug, last_seq) in due.items():
+            try:
+                await broadcast(events.activity_group(room_id), events.activity(slug, last_seq), head=last_seq)
+            except Exception as error:
+                # Healed as above.
+                return logger.warning("Activity was not told, the channel layer does not take it: %s", error)
+
+    def _is_too_soon(self, room_id: int) -> bool:
+        told = self._told.get(room_id)
+        return told is not None and self._clock() < told + TELL_EVERY_S
+
+
+_activity = Activity()
+
+
+def get_activity() -> Activity:
+    """The activity of this process."""
+    return _activity

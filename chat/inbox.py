@@ -1,0 +1,187 @@
+"""What all sockets of a person share: who they are, which questions they ask, and the inbox of their rooms."""
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import InterfaceError, OperationalError
+
+from channels_core.broadcast import get_hub
+from channels_core.db import database_sync_to_async
+from channels_core.generic.websocket import AsyncJsonWebsocketConsumer
+
+from . import access, events, frames, limits, services
+from .access import Place
+from .events import CloseCode
+from .frames import Frame
+from .journal import NotNow, get_journals, unavailable
+from .models import User
+from .pulse import get_pulse
+from .sessions import FAMILY
+from .watch import get_watch
+
+logger = logging.getLogger(__name__)
+
+MAX_REF_LENGTH = 64
+FULL_S = 30.0  # when somebody with too many sockets may try again
+
+
+class ChatConsumer(AsyncJsonWebsocketConsumer):
+    """Accepts first and refuses by a close code afterwards, so that a browser learns the reason."""
+
+    # What a room is told goes from the hub to the socket: no mailbox is needed, in Redis or elsewhere.
+    channel_layer_alias = None
+
+    is_refused = False
+
+    async def refuse(self, code: CloseCode, **words: Any) -> None:
+        self.is_refused = True
+        await self.close(code=code, reason=events.REASONS[code].format(**words))
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        """Hand on what is a JSON object; a client that sends something else is broken and is told so."""
+        if self.is_refused:  # what was on its way already
+            return
+        if text_data is None:
+            return await self.refuse(CloseCode.MALFORMED)
+        if len(text_data) > events.MAX_FRAME_BYTES or len(text_data.encode()) > events.MAX_FRAME_BYTES:
+            return await self.refuse(CloseCode.TOO_BIG)
+        try:
+            frame = frames.load(text_data)
+        except (ValueError, RecursionError):
+            return await self.refuse(CloseCode.MALFORMED)
+        await self.receive_json(frame, **kwargs)
+
+
+class InboxConsumer(ChatConsumer):
+    """One browser tab without a room: what happens in the rooms of its person."""
+
+    user: User
+    user_id: int
+    family: str | None = None
+    password: str
+    places: dict[int, Place]
+    is_watched = False
+    has_entered = False
+
+    async def connect(self) -> None:
+        await self.accept()
+        self.user = self.scope["user"]
+        wait = limits.handshakes.take(self.scope["client"][0]) if self.scope.get("client") else 0
+        if not wait and not self.user.is_authenticated:
+            return await self.refuse(CloseCode.NOT_SIGNED_IN)
+        wait = wait or limits.handshakes.take(self.user.pk)
+        if not wait and not limits.sockets.enter(self.user.pk):
+            wait = FULL_S
+        if wait:
+            return await self.refuse(CloseCode.TOO_FAST, seconds=limits.seconds(wait))
+        self.user_id, self.password, self.places = self.user.pk, self.user.password, {}
+        # From here on, so that nothing that is taken from this person can slip through.
+        self.is_watched = True
+        await get_watch().enter(self)
+        self.family, self.places = await database_sync_to_async(_arrive)(self.scope, self.user_id)
+        await self.enter()
+
+    async def enter(self) -> None:
+        """Subscribe, and say welcome."""
+        async with self.listening(events.INBOX_GROUP, *self.inbox_groups()):
+            get_pulse().enter()
+            self.has_entered = True
+            self.start_activity()
+            await self.send_json(events.inbox_welcome(self.places.values(), reader=self.user_id))
+
+    async def disconnect(self, code: int) -> None:
+        if self.is_watched:
+            limits.sockets.leave(self.user_id)
+            await get_watch().leave(self)
+        if self.has_entered:
+            self.leave()
+
+    def leave(self) -> None:
+        """Undo what ``enter`` has counted."""
+        get_pulse().leave()
+
+    @asynccontextmanager
+    async def listening(self, *groups: str) -> AsyncIterator[None]:
+        """Subscribe; what is broadcast while the block runs is held back and follows it."""
+        async with AsyncExitStack() as stack:
+            for group in groups:
+                await stack.enter_async_context(self.subscribing(group))
+            yield
+
+    def inbox_groups(self) -> list[str]:
+        return [events.user_group(self.user_id), *map(events.activity_group, self.places)]
+
+    def start_activity(self) -> None:
+        """Have what happens from the welcome on noticed, should its telling be lost."""
+        for place in self.places.values():
+            get_hub().start_at(events.activity_group(place.room_id), place.last_seq)
+
+    # What the watch finds.
+
+    async def end(self, code: CloseCode, reason: str, room: str | None = None) -> None:
+        if not self.is_refused:
+            await self.send_json(events.revoked(reason, room))
+            await self.refuse(code)
+
+    async def gain(self, place: Place) -> None:
+        async with self.subscribing(events.activity_group(place.room_id)):
+            get_hub().start_at(events.activity_group(place.room_id), place.last_seq)
+            await self.send_json(events.room_gained(place))
+
+    async def learn(self, place: Place) -> None:
+        await self.send_json(events.room_changed(place.facts))
+
+    async def lose(self, place: Place, code: CloseCode, reason: str) -> None:
+        await self.unsubscribe(events.activity_group(place.room_id))
+        await self.send_json(events.revoked(reason, place.facts.slug))
+
+    # What is asked.
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        match content:
+            case {"ref": str() | int() as ref} if not isinstance(ref, bool) and len(str(ref)) <= MAX_REF_LENGTH:
+                await self.send_json(await self.answer(ref, content))
+            case _:
+                await self.refuse(CloseCode.MALFORMED)
+
+    async def answer(self, ref: str | int, frame: Frame) -> events.Event:
+        """The reply to a frame. What cannot be done is refused by name; the socket lives on."""
+        try:
+            fields = await self.do(frame)
+        except ValidationError as error:
+            return events.refused_by(ref, error)
+        except (OperationalError, InterfaceError) as error:
+            logger.error("A question was not answered, the database does not answer: %s", error)
+            return events.refused_by(ref, unavailable())
+        if fields is None:
+            return events.refused(ref, "unknown_type", f"Expected one of: {', '.join(self.asked)}.")
+        return events.reply(ref, **fields)
+
+    asked: Iterable[str] = ("read.set",)
+
+    async def do(self, frame: Frame) -> dict[str, Any] | None:
+        """Do what a frame asks for: what to answer, or None for what nobody knows here."""
+        match frame:
+            case {"type": "read.set"}:
+                slug = frames.string(frame, "room")
+                room_id = next((place.room_id for place in self.places.values() if place.facts.slug == slug), 0)
+                return {"seq": await self.mark_read(room_id, frame)}
+        return None
+
+    def take(self, limit: limits.Limit) -> None:
+        """Count one question of this person; ``NotNow`` if it comes too soon."""
+        if wait := limit.take(self.user_id):
+            raise NotNow(f"Too fast. Try again in {limits.seconds(wait)} s.", code="too_fast", retry_after=wait)
+
+    async def mark_read(self, room_id: int, frame: Frame) -> int:
+        self.take(limits.reads)
+        mark = services.ReadMark(room_id, self.user_id, frames.number(frame, "seq", least=0))
+        return await get_journals().reads.post(mark)
+
+
+def _arrive(scope: dict[str, Any], user_id: int) -> tuple[str | None, dict[int, Place]]:
+    """The family of the session, where there is one, and the rooms of the person."""
+    return scope["session"].get(FAMILY) if "session" in scope else None, access.places_of(user_id)

@@ -1,0 +1,263 @@
+"""Who is no longer who they were, or where they were: their sockets hear of it and are closed, nobody else's."""
+
+import pytest
+from django.contrib.auth import SESSION_KEY
+from django.test import Client
+
+from channels_core.db import database_sync_to_async
+from chat import bell, rooms, watch
+from chat.events import CloseCode
+from chat.models import Membership, Session
+from tests.chat.drafts import HELLO, post
+from tests.people import PASSWORD
+
+in_thread = database_sync_to_async
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(watch, "GATHER_S", 0)
+
+
+@pytest.fixture(params=["bell", "look"])
+def by(request, monkeypatch):
+    """Learned by the bell, or without it by looking, as while Redis is away."""
+    if request.param == "look":
+        monkeypatch.setattr(bell, "broadcast_sync", lambda *args, **kwargs: None)
+        monkeypatch.setattr(watch, "LOOK_EVERY_S", 0)
+        monkeypatch.setattr("channels_core.line.WATCH_S", 0.05)
+        monkeypatch.setattr("channels_core.line.COMPARE_S", 0.05)
+    return request.param
+
+
+@pytest.fixture
+def log_in(client_of):
+    """A browser in which somebody has logged in."""
+
+    async def log_in(person) -> Client:
+        return await in_thread(client_of)(person)
+
+    return log_in
+
+
+@pytest.fixture
+def join_from(open_socket):
+    """Open a tab of a room in a browser."""
+
+    def join_from(client: Client, room):
+        key = client.cookies["mysite_sessionid"].value
+        return open_socket(None, f"/ws/rooms/{room.slug}/", session=key)
+
+    return join_from
+
+
+async def enter(tab) -> None:
+    await tab.connect()
+    await tab.receive_event("welcome")
+
+
+async def revoked(tab) -> tuple[str, int]:
+    """Why and with which code a socket was closed."""
+    told = await tab.receive_event("revoked")
+    return told["reason"], await tab.receive_close()
+
+
+async def lives(tab) -> bool:
+    return (await tab.ask("history.get", ref="alive"))["ok"]
+
+
+async def test_logging_out_closes_the_sockets_of_that_browser_only(log_in, join_from, lobby, alice, by):
+    here, there = await log_in(alice), await log_in(alice)
+    async with join_from(here, lobby) as tab, join_from(here, lobby) as second, join_from(there, lobby) as other:
+        for each in (tab, second, other):
+            await enter(each)
+
+        await in_thread(here.post)("/accounts/logout/")
+
+        for each in (tab, second):
+            assert await revoked(each) == ("signed_out", CloseCode.NOT_SIGNED_IN)
+        assert await lives(other)
+
+
+async def test_a_new_password_closes_all_sockets_but_those_of_the_browser_that_set_it(
+    log_in, join_from, lobby, alice, bob, by
+):
+    here, there, bobs = await log_in(alice), await log_in(alice), await log_in(bob)
+    async with join_from(here, lobby) as tab, join_from(there, lobby) as other, join_from(bobs, lobby) as stranger:
+        for each in (tab, other, stranger):
+            await enter(each)
+
+        new = "another " + PASSWORD
+        form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+        response = await in_thread(here.post)("/accounts/password_change/", form)
+        assert response.status_code == 302
+
+        assert await revoked(other) == ("signed_out", CloseCode.NOT_SIGNED_IN)
+        assert await lives(tab)
+        assert await lives(stranger)
+
+
+async def test_a_deactivated_account_has_no_sockets(log_in, join_from, lobby, alice, bob, by):
+    clients = [await log_in(alice), await log_in(alice)]
+    async with join_from(clients[0], lobby) as tab, join_from(clients[1], lobby) as second:
+        for each in (tab, second):
+            await enter(each)
+
+        alice.is_active = False
+        await in_thread(alice.save)(update_fields=["is_active"])
+
+        for each in (tab, second):
+            assert await revoked(each) == ("deactivated", CloseCode.NOT_SIGNED_IN)
+
+
+async def test_an_account_that_is_deleted_has_no_sockets(join, lobby, bob, by):
+    async with join(bob, lobby) as tab:
+        await in_thread(bob.delete)()
+
+        assert await revoked(tab) == ("deactivated", CloseCode.NOT_SIGNED_IN)
+
+
+async def test_whoever_leaves_a_room_is_out_of_it_in_all_tabs(join, lobby, study, alice, bob, by):
+    async with join(bob, lobby) as tab, join(bob, lobby) as second, join(alice, lobby) as other:
+        await in_thread(rooms.leave_room)(user=bob, room=lobby)
+
+        for each in (tab, second):
+            assert await revoked(each) == ("not_a_member", CloseCode.NOT_A_MEMBER)
+        await in_thread(post)(alice, lobby)
+        assert await other.receive_event("messages")
+
+
+@pytest.mark.parametrize("service", ["remove_member", "ban_member"])
+async def test_whoever_is_removed_from_a_room_is_out_of_it(join, lobby, alice, bob, by, service):
+    async with join(bob, lobby) as tab:
+        await in_thread(getattr(rooms, service))(actor=alice, room=lobby, user=bob)
+
+        assert await revoked(tab) == ("not_a_member", CloseCode.NOT_A_MEMBER)
+
+
+async def test_a_socket_in_another_room_hears_no_more_of_the_one_that_was_left(join, lobby, study, alice, bob, by):
+    async with join(alice, study) as tab:
+        await in_thread(rooms.leave_room)(user=alice, room=lobby)
+        assert await tab.receive_event("revoked") == {"type": "revoked", "reason": "not_a_member", "room": "lobby"}
+
+        await in_thread(post)(bob, lobby)
+
+        assert await tab.receive_no_event("activity")
+        assert await lives(tab)
+
+
+async def test_a_deleted_room_closes_its_sockets(join, lobby, study, alice, bob, by):
+    async with join(bob, lobby) as tab, join(alice, lobby) as owner, join(alice, study) as elsewhere:
+        await in_thread(lobby.delete)()
+
+        for each in (tab, owner):
+            assert await revoked(each) == ("room_deleted", CloseCode.NO_SUCH_ROOM)
+        assert (await elsewhere.receive_event("revoked"))["room"] == "lobby"
+        assert await lives(elsewhere)
+
+
+async def test_an_archived_room_is_told_and_takes_nothing_more(join, lobby, alice, bob, by):
+    async with join(bob, lobby) as tab:
+        lobby.archived = True
+        await in_thread(lobby.save)(update_fields=["archived"])
+
+        assert (await tab.receive_event("room"))["room"]["archived"]
+        reply = await tab.ask(**HELLO)
+        assert reply["error"]["code"] == "archived"
+
+
+async def test_a_room_that_becomes_private_keeps_its_members(join, lobby, alice, bob, by):
+    async with join(bob, lobby) as tab:
+        lobby.kind = "private"
+        await in_thread(lobby.save)(update_fields=["kind"])
+
+        assert (await tab.receive_event("room"))["room"]["kind"] == "private"
+        assert await lives(tab)
+
+
+async def test_what_is_taken_away_while_a_socket_opens_is_noticed(open_socket, lobby, alice, bob, monkeypatch):
+    """Between reading who may come in and being in lies a moment."""
+    from chat import consumers
+
+    def leave_meanwhile(*args):
+        rooms.leave_room(user=bob, room=lobby)
+        return welcome(*args)
+
+    welcome = consumers._welcome
+    monkeypatch.setattr(consumers, "_welcome", leave_meanwhile)
+    async with open_socket(bob, "/ws/rooms/lobby/") as tab:
+        await tab.connect()
+
+        assert await revoked(tab) == ("not_a_member", CloseCode.NOT_A_MEMBER)
+
+
+async def test_frames_that_follow_a_revocation_are_not_answered(join, lobby, bob):
+    async with join(bob, lobby) as tab:
+        await in_thread(rooms.leave_room)(user=bob, room=lobby)
+        await revoked(tab)
+        await tab.send_json_to(HELLO)
+
+        assert await tab.receive_nothing()
+
+
+async def test_a_look_that_fails_is_repeated(join, lobby, bob, monkeypatch):
+    from django.db import OperationalError
+
+    from chat import access
+
+    failures = [OperationalError("the connection is closed")]
+    standing = access.standing
+
+    def fail_once(*args):
+        if failures:
+            raise failures.pop()
+        return standing(*args)
+
+    monkeypatch.setattr(access, "standing", fail_once)
+    monkeypatch.setattr(watch, "RETRY_S", 0)
+    async with join(bob, lobby) as tab:
+        await in_thread(rooms.leave_room)(user=bob, room=lobby)
+
+        assert (await revoked(tab))[1] == CloseCode.NOT_A_MEMBER
+
+
+def test_messages_and_log_ins_ring_nobody(lobby, alice, client_of, monkeypatch):
+    rung = []
+    monkeypatch.setattr(bell, "broadcast_sync", lambda group, event: rung.append(event))
+    post(alice, lobby)
+    client_of().post("/accounts/login/", {"username": "alice", "password": PASSWORD})
+
+    assert rung == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_rings_once_and_only_if_it_is_committed(lobby, alice, bob, monkeypatch):
+    from django.db import transaction
+
+    rung = []
+    monkeypatch.setattr(bell, "broadcast_sync", lambda group, event: rung.append(event))
+    with transaction.atomic():
+        Membership.objects.filter(room=lobby).delete()
+        assert rung == []
+
+    assert rung == [{"users": sorted([alice.pk, bob.pk]), "rooms": [], "sessions": []}]
+
+
+def test_the_family_of_a_session_outlives_its_key(client_of, alice):
+    client = client_of(alice)
+    before = Session.objects.get()
+    session = client.session
+    session.cycle_key()
+    session.save()
+
+    after = Session.objects.get()
+    assert before.session_key != after.session_key
+    assert before.family == after.family
+    assert after.get_decoded()[SESSION_KEY] == str(alice.pk)
+
+
+def test_each_log_in_is_a_family_of_its_own(client_of, alice):
+    client_of(alice)
+    client_of(alice)
+
+    assert Session.objects.values("family").distinct().count() == 2
