@@ -169,7 +169,8 @@ class Hub:
             raise
 
     def _take(self, message: Message) -> None:
-        self._positions.take(message["group"], message["text"], message["after"], message["head"])
+        if message["group"] in self._members:  # not on its way when the last of them left
+            self._positions.take(message["group"], message["text"], message["after"], message["head"])
 
     async def _compare(self) -> None:
         await self._positions.compare(list(self._members))

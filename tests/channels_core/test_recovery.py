@@ -163,6 +163,18 @@ async def test_who_has_read_less_than_the_first_gets_what_is_between(ledger):
     assert reader.told == [5]
 
 
+async def test_what_somebody_has_read_already_is_fetched_for_those_who_were_not_told(ledger):
+    """The telling was lost; who joins then knows more than the others, and they need not wait for a comparison."""
+    reader = Reader()
+    reader.take(0, 1)
+    ledger.head = 3
+    reader.positions.start_at(GROUP, 3)
+
+    await reader.until_told(3)
+
+    assert reader.told == [1, 2, 3]
+
+
 async def test_a_source_that_fails_is_asked_again_by_the_next_comparison(ledger, caplog):
     reader = Reader()
     reader.take(0, 1)
