@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 PASSWORD = "talk-to-me"  # meant to be known
+UNREAD = 2  # messages that nobody has read yet in each room
 DAY = 24 * 60
 
 

@@ -107,5 +107,6 @@ def test_a_site_in_use_gets_the_demo_beside_what_it_has(db):
     lobby.refresh_from_db()
     message.refresh_from_db()
     assert (message.seq, message.text) == (1, "First!")
-    assert lobby.memberships.filter(user=visitor).exists()
+    assert lobby.memberships.get(user=visitor).last_read == 0
+    assert {place.unread for place in lobby.memberships.exclude(user=visitor)} == {2}
     assert lobby.last_posted == max(lobby.messages.values_list("created", flat=True))

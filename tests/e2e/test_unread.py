@@ -168,6 +168,23 @@ def test_a_room_appears_in_its_place_when_one_is_added_and_goes_when_one_is_remo
     expect(names).to_have_text([rooms[0].name, rooms[2].name])
 
 
+def test_a_page_that_was_drawn_for_somebody_else_is_not_told_of_their_rooms(open_window, alice, bob, room):
+    make_room(f"bobs-{room.pk}", [bob], name=f"Bob's {room.pk}")
+    window = open_window(alice)
+    window.page.goto("/rooms/")
+    shows(window, room, 0)
+
+    # Bob logs in with this browser while it is offline.
+    window.page.context.set_offline(True)
+    window.page.context.add_cookies(open_window(bob).page.context.cookies())
+    with window.page.expect_websocket() as opened:
+        window.page.context.set_offline(False)
+    if not opened.value.is_closed():
+        opened.value.wait_for_event("close")
+
+    expect(window.page.locator("room-list .sidebar__name")).to_have_text([room.name])
+
+
 # --- The divider -------------------------------------------------------------------------------------
 
 

@@ -58,8 +58,3 @@ export class SharedLocks {
     return end;
   }
 }
-
-/** Lets everything run that can run now. */
-export async function settle() {
-  for (let round = 0; round < 50; round += 1) await Promise.resolve();
-}

@@ -1,4 +1,4 @@
-/** Time that passes only when a test says so: what stores take instead of the system's clock. */
+/** Time that passes only when a test says so: what is to be tested takes it instead of the system's. */
 export class Clock {
   #now = 0;
   #timers = new Map();
@@ -12,6 +12,11 @@ export class Clock {
   };
 
   clearTimeout = (id) => this.#timers.delete(id);
+
+  /** How many timers are set. */
+  get waiting() {
+    return this.#timers.size;
+  }
 
   /** Lets time pass; after each timer, what was promised meanwhile is carried on. */
   async pass(ms) {
@@ -27,6 +32,11 @@ export class Clock {
     }
     this.#now = until;
     await settled();
+  }
+
+  /** Time passes and nothing runs, as in a tab that is frozen. */
+  freeze(ms) {
+    this.#now += ms;
   }
 }
 

@@ -4,41 +4,24 @@ import { beforeEach, test } from "node:test";
 
 import { Delivery } from "../../static/js/chat/delivery.js";
 import { Outbox } from "../../static/js/chat/outbox.js";
-import { settle, SharedLocks, SharedStorage } from "./browser.js";
+import { SharedLocks, SharedStorage } from "./browser.js";
+import { Clock, settled } from "./clock.js";
 
 const ada = { id: 1, name: "Ada" };
 
 let storage;
 let locks;
 let posts; // what is asked, in all tabs: {tab, text, answer}
-let timers;
+let clock;
 let lastId;
 
 beforeEach(() => {
   storage = new SharedStorage();
   locks = new SharedLocks();
   posts = [];
-  timers = new Set();
+  clock = new Clock();
   lastId = 0;
 });
-
-const clock = {
-  setTimeout: (callback, ms) => {
-    const timer = { callback, ms };
-    timers.add(timer);
-    return timer;
-  },
-  clearTimeout: (timer) => timers.delete(timer),
-};
-
-/** The timers of that length run out. */
-async function runOut(ms) {
-  for (const timer of [...timers].filter((each) => each.ms === ms)) {
-    timers.delete(timer);
-    timer.callback();
-  }
-  await settle();
-}
 
 /** A tab that is online, wired as the page does. */
 function open(tab, options = { locks }) {
@@ -66,13 +49,13 @@ function asked() {
 async function answer(reply) {
   const { draft, answer: give } = posts.at(-1);
   give(reply === "ok" ? { ok: true, message: { id: 1, client_id: draft.client_id, text: draft.text } } : reply);
-  await settle();
+  await settled();
 }
 
 test("a draft is sent when the one before it is settled", async () => {
   const tab = open("A");
   write(tab, "One", "Two");
-  await settle();
+  await settled();
   assert.deepEqual(asked(), ["A: One"]);
 
   await answer("ok");
@@ -82,13 +65,13 @@ test("a draft is sent when the one before it is settled", async () => {
   assert.deepEqual(tab.outbox.drafts, []);
   assert.deepEqual(storage.keys, []);
   assert.equal(posts.length, 2);
-  assert.equal(timers.size, 0);
+  assert.equal(clock.waiting, 0);
 });
 
 test("what is refused for good fails, and the next one is sent", async () => {
   const tab = open("A");
   write(tab, "One", "Two");
-  await settle();
+  await settled();
 
   await answer({ ok: false, error: { code: "archived", detail: "Archived." } });
   await answer("ok");
@@ -97,7 +80,7 @@ test("what is refused for good fails, and the next one is sent", async () => {
   assert.deepEqual(tab.outbox.drafts.map(({ text, error }) => [text, error.detail]), [["One", "Archived."]]);
 
   tab.outbox.retry(tab.outbox.drafts[0]);
-  await settle();
+  await settled();
   await answer("ok");
   assert.equal(asked().at(-1), "A: One");
   assert.deepEqual(tab.outbox.drafts, []);
@@ -106,12 +89,12 @@ test("what is refused for good fails, and the next one is sent", async () => {
 test("what has to wait says so, keeps its place, and is asked again after that time", async () => {
   const tab = open("A");
   write(tab, "One", "Two");
-  await settle();
+  await settled();
 
   await answer({ ok: false, error: { code: "busy", detail: "Busy.", retry_after: 3 } });
   assert.equal(tab.outbox.next.waiting, "Busy.");
   assert.deepEqual(asked(), ["A: One"]);
-  await runOut(3_000);
+  await clock.pass(3_000);
 
   assert.deepEqual(asked(), ["A: One", "A: One"]);
   await answer("ok");
@@ -121,12 +104,12 @@ test("what has to wait says so, keeps its place, and is asked again after that t
 test("without a line nothing is asked twice, and the next line goes on", async () => {
   const tab = open("A");
   write(tab, "One");
-  await settle();
+  await settled();
 
   await answer(null);
   assert.deepEqual(asked(), ["A: One"]);
   tab.delivery.run();
-  await settle();
+  await settled();
 
   assert.deepEqual(asked(), ["A: One", "A: One"]);
 });
@@ -134,11 +117,11 @@ test("without a line nothing is asked twice, and the next line goes on", async (
 test("a line that comes back at once finds what the lost one has left", async () => {
   const tab = open("A");
   write(tab, "One");
-  await settle();
+  await settled();
 
   posts[0].answer(null);
   tab.delivery.run();
-  await settle();
+  await settled();
 
   assert.deepEqual(asked(), ["A: One", "A: One"]);
 });
@@ -146,23 +129,23 @@ test("a line that comes back at once finds what the lost one has left", async ()
 test("a reply that never comes is asked for again", async () => {
   const tab = open("A");
   write(tab, "One");
-  await settle();
+  await settled();
 
-  await runOut(30_000);
+  await clock.pass(30_000);
   assert.deepEqual(asked(), ["A: One", "A: One"]);
   await answer("ok");
 
   assert.deepEqual(tab.outbox.drafts, []);
-  assert.equal(timers.size, 0);
+  assert.equal(clock.waiting, 0);
 });
 
 test("what was told instead of answered is settled, and the next one is sent at once", async () => {
   const tab = open("A");
   write(tab, "One", "Two");
-  await settle();
+  await settled();
 
   tab.outbox.settle({ id: 1, client_id: posts[0].draft.client_id, text: "One" });
-  await settle();
+  await settled();
 
   assert.deepEqual(asked(), ["A: One", "A: Two"]);
 });
@@ -172,16 +155,16 @@ test("of several tabs one sends, and each draft is sent once", async () => {
   write(one, "From A");
   write(other, "From B");
   storage.tell();
-  await settle();
+  await settled();
   assert.equal(posts.length, 1);
 
   await answer("ok");
   storage.tell();
-  await settle();
+  await settled();
   assert.equal(posts.length, 2);
   await answer("ok");
   storage.tell();
-  await settle();
+  await settled();
 
   assert.deepEqual(posts.map(({ text }) => text).toSorted(), ["From A", "From B"]);
   for (const { outbox } of [one, other]) assert.deepEqual(outbox.drafts, []);
@@ -191,7 +174,7 @@ test("a tab that loses its line hands over to one that has one, in order", async
   const [one] = [open("A"), open("B")];
   write(one, "One", "Two");
   storage.tell();
-  await settle();
+  await settled();
   assert.deepEqual(asked(), ["A: One"]);
 
   await answer(null);
@@ -212,9 +195,9 @@ test("where the browser has no locks the order holds all the same", async () => 
     const { draft, answer: give } = posts[at];
     if (!stored.includes(draft.text)) stored.push(draft.text);
     give({ ok: true, message: { id: 1, client_id: draft.client_id, text: draft.text } });
-    await settle();
+    await settled();
     storage.tell();
-    await settle();
+    await settled();
   }
 
   assert.deepEqual(stored, ["One", "Two", "Three"]);

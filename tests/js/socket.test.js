@@ -3,46 +3,9 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { askedDelay, reconnectDelay, Socket } from "../../static/js/core/socket.js";
+import { Clock } from "./clock.js";
 
 const MOST = () => 1;
-
-/** Time that passes only when a test says so. */
-class Clock {
-  #now = 0;
-  #timers = new Map();
-  #lastId = 0;
-
-  now() {
-    return this.#now;
-  }
-
-  setTimeout(callback, ms) {
-    this.#timers.set((this.#lastId += 1), { callback, at: this.#now + ms });
-    return this.#lastId;
-  }
-
-  clearTimeout(id) {
-    this.#timers.delete(id);
-  }
-
-  pass(ms) {
-    const until = this.#now + ms;
-    for (;;) {
-      const [next] = [...this.#timers].filter(([, { at }]) => at <= until).sort(([, a], [, b]) => a.at - b.at);
-      if (!next) break;
-      const [id, { callback, at }] = next;
-      this.#now = at;
-      this.#timers.delete(id);
-      callback();
-    }
-    this.#now = until;
-  }
-
-  /** Time passes and nothing runs, as in a tab that is frozen. */
-  freeze(ms) {
-    this.#now += ms;
-  }
-}
 
 let clock;
 let lines; // every WebSocket that was opened, the last one last
@@ -112,14 +75,14 @@ test("a close reason may ask to stay away for some seconds", () => {
   }
 });
 
-test("asked to stay away it does, and jitter spreads those who were asked at the same time", () => {
+test("asked to stay away it does, and jitter spreads those who were asked at the same time", async () => {
   online();
 
   lines[0].ends(4429, "Too fast. Try again in 12 s.");
   assert.deepEqual(states.at(-1), { state: "reconnecting", code: 4429, delayMs: 13_000 });
-  clock.pass(12_999);
+  await clock.pass(12_999);
   assert.equal(lines.length, 1);
-  clock.pass(1);
+  await clock.pass(1);
 
   assert.equal(lines.length, 2);
   lines[1].tells({ type: "welcome" });
@@ -127,18 +90,18 @@ test("asked to stay away it does, and jitter spreads those who were asked at the
   assert.equal(states.at(-1).delayMs, 1_000); // it was asked once
 });
 
-test("waking does not shorten the time for which it was asked to stay away", () => {
+test("waking does not shorten the time for which it was asked to stay away", async () => {
   const socket = online();
   lines[0].ends(4429, "Too fast. Try again in 12 s.");
-  clock.pass(2_000);
+  await clock.pass(2_000);
 
   socket.wake();
   socket.suspend();
   socket.wake();
   assert.deepEqual(states.at(-1), { state: "reconnecting", code: 4429, delayMs: 10_000 });
-  clock.pass(9_999);
+  await clock.pass(9_999);
   assert.equal(lines.length, 1);
-  clock.pass(1);
+  await clock.pass(1);
   assert.equal(lines.length, 2);
 
   lines[1].ends(1006);
@@ -170,14 +133,14 @@ test("it sends while online, and says so when it cannot", () => {
   assert.deepEqual(lines[0].sent, [{ type: "message.post" }]);
 });
 
-test("a lost line comes back after the delay that was told", () => {
+test("a lost line comes back after the delay that was told", async () => {
   online();
 
   lines[0].ends(1006);
   assert.deepEqual(states.at(-1), { state: "reconnecting", code: 1006, delayMs: 1_000 });
-  clock.pass(999);
+  await clock.pass(999);
   assert.equal(lines.length, 1);
-  clock.pass(1);
+  await clock.pass(1);
 
   assert.equal(lines.length, 2);
   assert.deepEqual(states.at(-1), { state: "reconnecting", delayMs: 0 });
@@ -185,25 +148,25 @@ test("a lost line comes back after the delay that was told", () => {
   assert.deepEqual(states.at(-1), { state: "online" });
 });
 
-test("a server that accepts and closes at once is asked less and less often", () => {
+test("a server that accepts and closes at once is asked less and less often", async () => {
   online();
 
   for (const delayMs of [1_000, 2_000, 4_000, 5_000]) {
     lines.at(-1).ends(1011);
     assert.equal(states.at(-1).delayMs, delayMs);
-    clock.pass(delayMs);
+    await clock.pass(delayMs);
   }
 });
 
-test("after a minute without a line it asks more seldom, and once back it starts over", () => {
+test("after a minute without a line it asks more seldom, and once back it starts over", async () => {
   online();
   lines[0].ends(1006);
   while (clock.now() < 61_000) {
-    clock.pass(5_000);
+    await clock.pass(5_000);
     lines.at(-1).ends(1006);
   }
   assert.equal(states.at(-1).delayMs, 30_000);
-  clock.pass(30_000);
+  await clock.pass(30_000);
 
   lines.at(-1).tells({ type: "welcome" });
   lines.at(-1).ends(1006);
@@ -211,11 +174,11 @@ test("after a minute without a line it asks more seldom, and once back it starts
   assert.equal(states.at(-1).delayMs, 1_000);
 });
 
-test("after a final code it stays closed, whatever happens", () => {
+test("after a final code it stays closed, whatever happens", async () => {
   const socket = online();
 
   lines[0].ends(4401);
-  clock.pass(600_000);
+  await clock.pass(600_000);
   socket.wake();
   socket.suspend();
 
@@ -224,12 +187,12 @@ test("after a final code it stays closed, whatever happens", () => {
   assert.deepEqual(states.at(-1), { state: "refused", code: 4401 });
 });
 
-test("the page may end it for good, and be told nothing more", () => {
+test("the page may end it for good, and be told nothing more", async () => {
   const socket = connect();
   socket.addEventListener("frame", () => socket.end(4401));
 
   lines[0].tells({ type: "welcome" });
-  clock.pass(600_000);
+  await clock.pass(600_000);
   socket.wake();
 
   assert.deepEqual(states, [{ state: "refused", code: 4401 }]);
@@ -237,24 +200,24 @@ test("the page may end it for good, and be told nothing more", () => {
   assert.equal(lines.length, 1);
 });
 
-test("two missed beats drop the line", () => {
+test("two missed beats drop the line", async () => {
   const socket = online();
   socket.expectBeats(25_000);
 
-  clock.pass(50_000);
+  await clock.pass(50_000);
   assert.equal(socket.state, "online");
-  clock.pass(12_500);
+  await clock.pass(12_500);
 
   assert.equal(socket.state, "reconnecting");
   assert.equal(lines[0].isClosed, true);
 });
 
-test("any frame counts as a beat", () => {
+test("any frame counts as a beat", async () => {
   const socket = online();
   socket.expectBeats(25_000);
 
   for (let minute = 0; minute < 10; minute += 1) {
-    clock.pass(60_000);
+    await clock.pass(60_000);
     lines[0].tells({ type: "messages" });
   }
 
@@ -262,20 +225,20 @@ test("any frame counts as a beat", () => {
   assert.equal(lines.length, 1);
 });
 
-test("a line that never says anything is given up", () => {
+test("a line that never says anything is given up", async () => {
   connect();
 
-  clock.pass(10_000);
+  await clock.pass(10_000);
 
   assert.equal(lines[0].isClosed, true);
   assert.equal(states.at(-1).state, "reconnecting");
 });
 
-test("what a dropped line says late is not heard", () => {
+test("what a dropped line says late is not heard", async () => {
   const socket = online();
   const frames = [];
   socket.expectBeats(1_000);
-  clock.pass(2_500);
+  await clock.pass(2_500);
   socket.addEventListener("frame", ({ detail }) => frames.push(detail));
 
   lines[0].tells({ type: "messages" });
@@ -285,11 +248,11 @@ test("what a dropped line says late is not heard", () => {
   assert.equal(socket.state, "reconnecting");
 });
 
-test("offline it drops the line and tries nothing, until it is woken", () => {
+test("offline it drops the line and tries nothing, until it is woken", async () => {
   const socket = online();
 
   socket.suspend();
-  clock.pass(600_000);
+  await clock.pass(600_000);
   assert.equal(lines[0].isClosed, true);
   assert.equal(lines.length, 1);
   assert.equal(socket.state, "offline");
@@ -300,21 +263,21 @@ test("offline it drops the line and tries nothing, until it is woken", () => {
   assert.equal(socket.state, "online");
 });
 
-test("waking while it waits tries at once, and only once", () => {
+test("waking while it waits tries at once, and only once", async () => {
   const socket = online();
   lines[0].ends(1006);
 
   socket.wake();
   socket.wake();
-  clock.pass(1_000);
+  await clock.pass(1_000);
 
   assert.equal(lines.length, 2);
 });
 
-test("waking keeps a line that lives", () => {
+test("waking keeps a line that lives", async () => {
   const socket = online();
   socket.expectBeats(25_000);
-  clock.pass(30_000);
+  await clock.pass(30_000);
 
   socket.wake();
 

@@ -10,7 +10,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from chat import services
-from chat.demo import BUILD_LOG, CONVERSATIONS, PASSWORD, PEOPLE, ROOMS, Line
+from chat.demo import BUILD_LOG, CONVERSATIONS, PASSWORD, PEOPLE, ROOMS, UNREAD, Line
 from chat.models import Membership, Message, Room, User
 
 
@@ -70,3 +70,4 @@ class Command(BaseCommand):
         room.refresh_from_db()
         room.last_posted = room.messages.aggregate(newest=Max("created"))["newest"]
         room.save(update_fields=["last_posted"])
+        room.memberships.filter(user__in=people.values()).update(last_read=max(0, room.last_seq - UNREAD))

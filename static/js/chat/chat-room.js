@@ -7,11 +7,12 @@
  */
 import { newUuid } from "../core/dom.js";
 import { followThePage } from "../core/page-life.js";
-import { Socket } from "../core/socket.js";
+import { Socket, socketAddress } from "../core/socket.js";
 import {
   CloseCode,
   deleteMessage,
   editMessage,
+  FINAL_CODES,
   getChanges,
   getHistory,
   postMessage,
@@ -21,12 +22,11 @@ import {
 import { Outbox } from "./outbox.js";
 import { Posting } from "./posting.js";
 import { Presence } from "./presence.js";
+import { Questions } from "./questions.js";
 import { Reader } from "./reader.js";
 import { Reading } from "./reading.js";
 import { Timeline } from "./timeline.js";
 import { Typing, TypingNotice } from "./typing.js";
-
-const FINAL_CODES = Object.values(CloseCode).filter((code) => code !== CloseCode.TOO_FAST);
 
 export class ChatRoom extends HTMLElement {
   timeline = new Timeline();
@@ -34,18 +34,17 @@ export class ChatRoom extends HTMLElement {
   typing = new Typing();
   reading;
   outbox;
-  #notice = new TypingNotice(() => this.#ask(startTyping()));
+  #questions = new Questions((frame) => this.#socket.send(frame));
+  #notice = new TypingNotice(() => this.#questions.ask(startTyping()));
   #reader;
   #posting;
   #socket;
   #address;
   #listening;
-  #lastRef = 0;
   #isArchived = false;
   #revoked; // why the server is about to end the line, when it has told more than a code will
   #isCatchingUp = false;
   #newest = 0; // the highest number of a change that was heard of
-  #asked = new Map(); // ref -> what to do with the reply; null when the line was lost before it came
 
   /** Who reads this page. */
   get me() {
@@ -55,16 +54,15 @@ export class ChatRoom extends HTMLElement {
 
   connectedCallback() {
     const { signal } = (this.#listening = new AbortController());
-    this.#address = new URL(this.dataset.socketPath, location.href);
-    this.#address.protocol = this.#address.protocol.replace("http", "ws");
+    this.#address = socketAddress(this.dataset.socketPath);
     this.#socket = new Socket(this.#address, { finalCodes: FINAL_CODES });
     this.#socket.addEventListener("frame", ({ detail }) => this.#receive(detail), { signal });
     this.#socket.addEventListener("state", ({ detail }) => this.#enter(detail), { signal });
     this.reading = new Reading(this.me.id);
-    this.#reader = new Reader(this, (frame) => this.#ask(frame));
+    this.#reader = new Reader(this, (frame) => this.#questions.ask(frame));
     this.#reader.follow(signal); // first: what is read goes out before the line does
     this.outbox = new Outbox({ account: this.me.id, room: this.dataset.slug });
-    this.#posting = new Posting(this.outbox, this.timeline, (draft) => this.#ask(postMessage(draft)));
+    this.#posting = new Posting(this.outbox, this.timeline, (draft) => this.#questions.ask(postMessage(draft)));
     this.#posting.follow(signal);
     followThePage(this.#socket, signal);
     this.#socket.open();
@@ -123,33 +121,16 @@ export class ChatRoom extends HTMLElement {
   }
 
   async #change(frame) {
-    const reply = await this.#insist(frame);
-    if (reply?.ok) this.timeline.merge([reply.message]);
+    const reply = await this.#questions.insist(frame);
+    if (reply?.ok) this.timeline.acknowledge(reply.message);
     return reply;
   }
 
   /** Fetches the page before the oldest message; whether it is in the timeline now. */
   async loadOlder() {
-    const reply = await this.#ask(getHistory(this.timeline.firstSeq));
+    const reply = await this.#questions.ask(getHistory(this.timeline.firstSeq));
     if (reply?.ok) this.timeline.prepend(reply.messages, reply.more);
     return Boolean(reply?.ok);
-  }
-
-  /** Asks until it is answered other than by "not now". */
-  async #insist(frame) {
-    for (;;) {
-      const reply = await this.#ask(frame);
-      if (!reply?.error?.retry_after) return reply;
-      await new Promise((resolve) => setTimeout(resolve, reply.error.retry_after * 1000));
-    }
-  }
-
-  #ask(frame) {
-    const ref = (this.#lastRef += 1);
-    return new Promise((resolve) => {
-      if (this.#socket.send({ ...frame, ref })) this.#asked.set(ref, resolve);
-      else resolve(null);
-    });
   }
 
   #receive(frame) {
@@ -193,8 +174,7 @@ export class ChatRoom extends HTMLElement {
         for (const id of frame.left) this.typing.stop(id);
         break;
       case Told.REPLY:
-        this.#asked.get(frame.ref)?.(frame);
-        this.#asked.delete(frame.ref);
+        this.#questions.answer(frame);
         break;
     }
     this.#address.searchParams.set("since", this.timeline.head); // where a next line goes on
@@ -212,7 +192,7 @@ export class ChatRoom extends HTMLElement {
     this.#isCatchingUp = true;
     while (this.timeline.head < this.#newest) {
       const after = this.timeline.head;
-      const reply = await this.#insist(getChanges(after));
+      const reply = await this.#questions.insist(getChanges(after));
       if (!reply?.ok) break; // the line is lost, and the next welcome brings it all
       this.timeline.change({ after, head: reply.head, messages: reply.messages });
       if (reply.head <= after) this.#newest = after; // it was not so: the room's database has been restored
@@ -222,10 +202,7 @@ export class ChatRoom extends HTMLElement {
 
   #enter(detail) {
     this.dataset.state = detail.state;
-    if (detail.state !== "online") {
-      for (const resolve of this.#asked.values()) resolve(null);
-      this.#asked.clear();
-    }
+    if (detail.state !== "online") this.#questions.giveUp();
     this.#posting.enter(detail); // online, the welcome has settled what arrived before the line was lost
     this.#tell("state", { ...detail, reason: this.#revoked });
   }

@@ -2,9 +2,9 @@
  * Sends what is in an outbox: one draft after the other, so that what has to wait keeps its place, and in one tab at a
  * time. It knows no DOM and no socket.
  */
+import { SYSTEM_CLOCK } from "../core/clock.js";
 
 const REPLY_WITHIN_MS = 30_000; // a reply that takes longer was lost on a line that lives
-const SYSTEM = { setTimeout: setTimeout.bind(globalThis), clearTimeout: clearTimeout.bind(globalThis) };
 const LATE = Symbol("late");
 
 // Browsers have locks on https and localhost only. Without them every tab sends: each starts with the oldest draft and
@@ -20,7 +20,7 @@ export class Delivery {
   #isWanted = false;
 
   /** `post` sends a draft: the reply, or null when the line was lost before it came. The rest is the browser's. */
-  constructor(outbox, post, { locks = globalThis.navigator?.locks, clock = SYSTEM } = {}) {
+  constructor(outbox, post, { locks = globalThis.navigator?.locks, clock = SYSTEM_CLOCK } = {}) {
     this.#outbox = outbox;
     this.#post = post;
     this.#locks = locks ?? NO_LOCKS;

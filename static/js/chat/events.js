@@ -24,6 +24,9 @@ export const CloseCode = Object.freeze({
   TOO_FAST: 4429,
 });
 
+/** After these the browser stays away. */
+export const FINAL_CODES = Object.values(CloseCode).filter((code) => code !== CloseCode.TOO_FAST);
+
 export const MAX_TEXT_LENGTH = 4000; // characters, counted as code points
 export const PAGE_SIZE = 50;
 
@@ -50,11 +53,6 @@ export function startTyping() {
 /** Tells that the reader has read the room up to the place `seq`. Asking again is harmless. */
 export function setRead(seq) {
   return { type: "read.set", seq };
-}
-
-/** The same of another room, on the line of a page without one. */
-export function setReadIn(room, seq) {
-  return { type: "read.set", room, seq };
 }
 
 /** Asks for what has changed since the change `since`; answered with `messages`, the `head` reached, and `more`. */

@@ -2,8 +2,8 @@
  * Tells the server how far the reader has read: the latest position, not each one, and again until it was heard.
  * It knows no DOM.
  */
+import { SYSTEM_CLOCK } from "../core/clock.js";
 
-const SYSTEM = { now: Date.now, setTimeout: setTimeout.bind(globalThis), clearTimeout: clearTimeout.bind(globalThis) };
 const EVERY_MS = 2_000;
 
 export class ReadMarks {
@@ -17,7 +17,7 @@ export class ReadMarks {
   #timer;
 
   /** `send(seq)` resolves to the reply, or to null when there is no line. */
-  constructor(send, clock = SYSTEM) {
+  constructor(send, clock = SYSTEM_CLOCK) {
     this.#send = send;
     this.#clock = clock;
   }

@@ -34,7 +34,8 @@ export class RoomList extends HTMLElement {
   #connect() {
     if (this.#isConnected) return;
     this.#isConnected = true;
-    connectInbox(inbox, this.dataset.socketPath, this.#listening.signal);
+    const { socketPath, userId } = this.dataset;
+    connectInbox(inbox, socketPath, Number(userId), this.#listening.signal);
   }
 
   get #list() {

@@ -3,8 +3,8 @@
  *
  * Nobody tells that they have stopped: what is not told again is over by itself.
  */
+import { SYSTEM_CLOCK } from "../core/clock.js";
 
-const SYSTEM = { now: Date.now, setTimeout: setTimeout.bind(globalThis), clearTimeout: clearTimeout.bind(globalThis) };
 const LASTS_MS = 6_000; // after the last telling
 const AGAIN_MS = 3_000; // half of it: one telling may get lost
 
@@ -14,7 +14,7 @@ export class Typing extends EventTarget {
   #clock;
   #timer;
 
-  constructor(clock = SYSTEM) {
+  constructor(clock = SYSTEM_CLOCK) {
     super();
     this.#clock = clock;
   }
@@ -72,7 +72,7 @@ export class TypingNotice {
   #sentAt = -Infinity;
 
   /** `send`: tells it once. */
-  constructor(send, now = SYSTEM.now) {
+  constructor(send, now = SYSTEM_CLOCK.now) {
     this.#send = send;
     this.#now = now;
   }

@@ -10,9 +10,9 @@
  *   offline       suspended, until wake() is called
  *   refused       it was ended for good, with this close code
  */
+import { SYSTEM_CLOCK } from "./clock.js";
 
 const CONNECT_WITHIN_MS = 10_000;
-const SYSTEM = { now: Date.now, setTimeout: setTimeout.bind(globalThis), clearTimeout: clearTimeout.bind(globalThis) };
 const MISSED_BEATS = 2.5; // two missed, and half a beat for what is on its way
 
 /** How long to wait before try number `attempt` (from 0) when the line has been down for `downMs`. Full jitter. */
@@ -25,6 +25,13 @@ export function reconnectDelay(attempt, downMs, random = Math.random) {
 export function askedDelay(reason = "") {
   const [, seconds] = /\bin (\d{1,4}) s\b/.exec(reason) ?? [];
   return 1_000 * (seconds ?? 0);
+}
+
+/** Where a WebSocket of this site is, as the URL that one opens. */
+export function socketAddress(path) {
+  const address = new URL(path, location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  return address;
 }
 
 export class Socket extends EventTarget {
@@ -45,8 +52,14 @@ export class Socket extends EventTarget {
   #watchdog;
   state = "connecting";
 
-  /** `url` is read anew for each line. `finalCodes`: close codes after which it stays closed. The rest stands in for the browser in tests. */
-  constructor(url, { finalCodes = [], WebSocket = globalThis.WebSocket, clock = SYSTEM, random = Math.random } = {}) {
+  /**
+   * `url` is read anew for each line. `finalCodes`: close codes after which it stays closed. The rest stands in for the
+   * browser in tests.
+   */
+  constructor(
+    url,
+    { finalCodes = [], WebSocket = globalThis.WebSocket, clock = SYSTEM_CLOCK, random = Math.random } = {},
+  ) {
     super();
     this.#url = url;
     this.#finalCodes = new Set(finalCodes);
