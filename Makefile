@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-matrix test-compose lint format audit requirements wheels backup restore rename
+.PHONY: help run serve test test-matrix test-compose faults lint format audit requirements wheels backup restore rename
 
 help: ## List these commands
 	@echo "make <command>, where <command> is one of:"
@@ -35,6 +35,9 @@ test-matrix: ## Run the Python tests on each Python (3.11 to 3.13) and Django (5
 
 test-compose: $(VENV)/requirements-dev.txt ## Start the whole system in containers and put it to the test
 	@scripts/test-compose
+
+faults: $(VENV)/requirements-dev.txt ## Let everything fail under load, and count what is lost (docs/reliability.md)
+	@scripts/faults
 
 lint: $(VENV)/requirements-dev.txt ## Check style, formatting and types
 	$(BIN)/ruff check
