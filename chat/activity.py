@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from channels_core.broadcast import broadcast, broadcast_sync
+from channels_core.broadcast import broadcast
 
 from . import events
 from .models import Room
@@ -36,7 +36,7 @@ class Activity:
                 return
             self._told[room.pk] = self._clock()
         group, event = events.activity_group(room.pk), events.activity(room.slug, room.last_seq)
-        broadcast_sync(group, event, head=room.last_seq)
+        events.publish(group, event, head=room.last_seq)
 
     async def flush(self) -> None:
         """

@@ -12,8 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from channels_core.broadcast import broadcast_sync
-
+from . import events
 from .models import Membership, Room, User
 
 GROUP = "bell"  # the broadcast group that processes listen to
@@ -51,7 +50,7 @@ def connect() -> None:
 def _publish() -> None:
     pending = vars(_rung).pop("pending", {})
     if any(pending.values()):
-        broadcast_sync(GROUP, {kind: sorted(keys) for kind, keys in pending.items()})
+        events.publish(GROUP, {kind: sorted(keys) for kind, keys in pending.items()})
 
 
 def _user_saved(instance: User, created: bool, update_fields: Iterable[str] | None, **kwargs: Any) -> None:

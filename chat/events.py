@@ -5,6 +5,7 @@ docs/protocol.md describes them for people, static/js/chat/events.js is the othe
 three together.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -14,9 +15,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from channels_core.broadcast import broadcast_sync
+from channels_core.layers.patience import line_errors
 
 from .access import Facts, Place
 from .models import Message, Room, User
+
+logger = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 
@@ -198,15 +202,27 @@ def refused_by(ref: str | int, error: ValidationError) -> Event:
     return refused(ref, error.code or "invalid", error.messages[0], **more)
 
 
+def publish(group: str, event: Event, *, after: int | None = None, head: int | None = None) -> None:
+    """
+    Broadcast from synchronous code, after the commit.
+
+    While the channel layer is away nothing is told: what has a position is found by it, and nobody waits for the bell.
+    """
+    try:
+        broadcast_sync(group, event, after=after, head=head)
+    except line_errors() as error:
+        logger.warning("%s was told nothing, the channel layer does not answer: %r", group, error)
+
+
 def publish_messages(room: Room, after: int, changed: Sequence[Message]) -> None:
-    """Tell everybody in the room; called after the commit, from synchronous code."""
+    """Tell everybody in the room."""
     head = changed[-1].version
-    broadcast_sync(room_group(room.pk), messages(after, head, changed), after=after, head=head)
+    publish(room_group(room.pk), messages(after, head, changed), after=after, head=head)
 
 
 def publish_read(user_id: int, slug: str, seq: int) -> None:
-    """Tell a person's tabs how far they have read; called as above."""
-    broadcast_sync(user_group(user_id), read(slug, seq))
+    """Tell a person's tabs how far they have read."""
+    publish(user_group(user_id), read(slug, seq))
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
@@ -26,6 +27,7 @@ class Pulse:
 
     def __init__(self) -> None:
         self._tabs: Counter[int] = Counter()  # by room
+        self._heads: dict[int, int] = {}  # what the last beats told
         self._tasks: list[asyncio.Task[None]] = []
 
     def enter(self, room_id: int = NO_ROOM) -> None:
@@ -55,8 +57,14 @@ class Pulse:
         """A browser that hears nothing for two beats knows that its line is dead."""
         hub = get_hub()
         hub.tell(events.INBOX_GROUP, events.beat())
-        heads = await database_sync_to_async(queries.heads)([room_id for room_id in self._tabs if room_id != NO_ROOM])
-        for room_id, head in heads.items():
+        rooms = [room_id for room_id in self._tabs if room_id != NO_ROOM]
+        try:
+            self._heads = await database_sync_to_async(queries.heads)(rooms)
+        except (OperationalError, InterfaceError) as error:
+            # The lines live all the same, and have nowhere better to go: they are told what was so before.
+            logger.warning("Beats are told without looking, the database does not answer: %s", error)
+            self._heads = {room_id: self._heads.get(room_id, 0) for room_id in rooms}
+        for room_id, head in self._heads.items():
             hub.tell(events.room_group(room_id), events.beat(head))
 
 

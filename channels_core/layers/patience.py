@@ -26,13 +26,13 @@ async def patiently(call: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.
     for delay_s in DELAYS_S:
         try:
             return await call(*args, **kwargs)
-        except _line_errors() as error:
+        except line_errors() as error:
             logger.info("The channel layer does not answer (%s); trying again in %g s.", error, delay_s)
             await asyncio.sleep(delay_s)
     return await call(*args, **kwargs)
 
 
-def _line_errors() -> tuple[type[BaseException], ...]:
+def line_errors() -> tuple[type[BaseException], ...]:
     """
     What a broken line raises. redis-py has classes of its own; it is loaded where a layer uses it.
 

@@ -45,9 +45,9 @@ def about_room(
             return _page_for_outsiders(request, outside.room)
         except TooFastError as refusal:
             context = {"room_slug": slug, "refusal": str(refusal)}
-            return too_fast(render(request, "429.html", context), refusal.wait)
+            return too_fast(render(request, "chat/too_fast.html", context), refusal.wait)
         except PermissionDenied as refusal:
-            return render(request, "403.html", {"room_slug": slug, "refusal": str(refusal)}, status=403)
+            return render(request, "chat/refused.html", {"room_slug": slug, "refusal": str(refusal)}, status=403)
 
     return login_required(answer)
 

@@ -10,7 +10,7 @@ from redis import Redis
 from channels_core import recovery
 from channels_core.broadcast import get_hub
 from channels_core.layers import InMemoryChannelLayer, channel_layers
-from chat import presence
+from chat import events, presence
 from chat.models import User
 from tests.chat.tellings import ALICE, BOB, MARKER, Tellings
 
@@ -25,12 +25,14 @@ class Told(NamedTuple):
 
 @pytest.fixture
 def told(monkeypatch) -> list[Told]:
-    """What services tell, as it leaves for the channel layer."""
+    """What services tell rooms, as it leaves for the channel layer."""
     told: list[Told] = []
-    monkeypatch.setattr(
-        "chat.events.broadcast_sync",
-        lambda group, event, **position: told.append(Told(group, event, position)),
-    )
+
+    def broadcast_sync(group: str, event: dict[str, Any], **position: Any) -> None:
+        if group.startswith(events.ROOM_GROUPS):
+            told.append(Told(group, event, position))
+
+    monkeypatch.setattr(events, "broadcast_sync", broadcast_sync)
     return told
 
 

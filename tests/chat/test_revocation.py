@@ -23,7 +23,7 @@ def at_once(monkeypatch):
 def by(request, monkeypatch):
     """Learned by the bell, or without it by looking, as while Redis is away."""
     if request.param == "look":
-        monkeypatch.setattr(bell, "broadcast_sync", lambda *args, **kwargs: None)
+        monkeypatch.setattr(bell.events, "publish", lambda *args, **kwargs: None)
         monkeypatch.setattr(watch, "LOOK_EVERY_S", 0)
         monkeypatch.setattr("channels_core.line.WATCH_S", 0.05)
         monkeypatch.setattr("channels_core.line.COMPARE_S", 0.05)
@@ -223,7 +223,7 @@ async def test_a_look_that_fails_is_repeated(join, lobby, bob, monkeypatch):
 
 def test_messages_and_log_ins_ring_nobody(lobby, alice, client_of, monkeypatch):
     rung = []
-    monkeypatch.setattr(bell, "broadcast_sync", lambda group, event: rung.append(event))
+    monkeypatch.setattr(bell.events, "publish", lambda group, event: rung.append(event))
     post(alice, lobby)
     client_of().post("/accounts/login/", {"username": "alice", "password": PASSWORD})
 
@@ -235,7 +235,7 @@ def test_a_transaction_rings_once_and_only_if_it_is_committed(lobby, alice, bob,
     from django.db import transaction
 
     rung = []
-    monkeypatch.setattr(bell, "broadcast_sync", lambda group, event: rung.append(event))
+    monkeypatch.setattr(bell.events, "publish", lambda group, event: rung.append(event))
     with transaction.atomic():
         Membership.objects.filter(room=lobby).delete()
         assert rung == []

@@ -6,11 +6,12 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 
 from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
 from channels_core.layers import get_channel_layer
-from chat import consumers, presence
+from chat import consumers, presence, queries
 from chat.presence import get_presence
 from chat.pulse import get_pulse
 from tests.chat.drafts import post, texts
@@ -208,3 +209,18 @@ async def test_a_tab_that_fails_while_it_joins_leaves_nothing_behind(open_socket
             await tab.receive_output()
 
     assert_nothing_stayed_of(alice, lobby)
+
+
+async def test_beats_go_on_while_the_database_is_away(join, lobby, alice, settings, monkeypatch):
+    """Without them every browser would give up a line that lives, for one that leads nowhere."""
+    await database_sync_to_async(post)(alice, lobby)
+    settings.CHAT_BEAT_INTERVAL = 0.05
+    async with join(alice, lobby) as tab:
+        assert (await tab.receive_event("beat"))["head"] == 1
+
+        def away(room_ids):
+            raise OperationalError("the connection is closed")
+
+        monkeypatch.setattr(queries, "heads", away)
+        for _ in range(3):
+            assert await tab.receive_event("beat") == {"type": "beat", "head": 1}
