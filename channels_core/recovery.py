@@ -84,13 +84,13 @@ class Positions:
 
     def start_at(self, group: str, head: int) -> None:
         """Somebody has read the group up to ``head``, and needs everything after it."""
-        if not self._begin(group, head) or not source_of(group):
+        if not self._begin(group, head):
             return
         wanted = max(head, self._heads[group])  # what one has read, the others may have missed
         if head < self._bases[group]:
             # What comes before the first that was delivered here; to the others it says nothing new.
             self._bases[group] = self._heads[group] = head
-        if self._heads[group] < wanted:
+        if self._heads[group] < wanted and source_of(group):
             self._fill_soon(group, wanted)
 
     def forget(self, group: str) -> None:

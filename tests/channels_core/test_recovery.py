@@ -163,6 +163,17 @@ async def test_who_has_read_less_than_the_first_gets_what_is_between(ledger):
     assert reader.told == [5]
 
 
+async def test_without_a_source_who_has_read_less_gets_what_comes_late():
+    """The first has read the change already; its telling is still new to the second."""
+    reader = Reader()
+    reader.positions.start_at("plain.1", 1)
+    reader.positions.start_at("plain.1", 0)
+
+    reader.positions.take("plain.1", json.dumps({"changes": [1]}), 0, 1)
+
+    assert reader.told == [1]
+
+
 async def test_what_somebody_has_read_already_is_fetched_for_those_who_were_not_told(ledger):
     """The telling was lost; who joins then knows more than the others, and they need not wait for a comparison."""
     reader = Reader()

@@ -22,7 +22,7 @@ PUBLIC = {module for module, _ in ROW.findall((ROOT / "docs/runtime.md").read_te
 # Modules of tests that take no time: about most of what the runtime has, and what of the project is left.
 QUICK = ["test_auth", "test_base", "test_checks", "test_consumer", "test_db", "test_memory", "test_outbox"]
 QUICK += ["test_routing", "test_security_websocket", "test_sessions"]
-QUICK += ["test_architecture", "test_env_example", "test_pages", "test_static_files"]
+QUICK += ["test_architecture", "test_env_example", "test_logs", "test_pages", "test_static_files"]
 
 
 @pytest.fixture(scope="module")
