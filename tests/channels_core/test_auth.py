@@ -12,7 +12,6 @@ from django.contrib.auth import (
 )
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.contrib.sessions.models import Session
 from django.test import AsyncClient, Client
 
 from channels_core.auth import (
@@ -26,6 +25,7 @@ from channels_core.auth import (
 from channels_core.db import database_sync_to_async
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+SESSIONS = import_module(django_settings.SESSION_ENGINE).SessionStore.get_model_class().objects
 NO_SESSION = "Cannot find session in scope. You should wrap your consumer in SessionMiddleware."
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,7 +88,7 @@ async def scope_of(client, middleware=AuthMiddlewareStack):
 
 @database_sync_to_async
 def session_exists(key):
-    return Session.objects.filter(session_key=key).exists()
+    return SESSIONS.filter(session_key=key).exists()
 
 
 # get_user

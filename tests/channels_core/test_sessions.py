@@ -21,6 +21,12 @@ from channels_core.testing import ApplicationCommunicator, WebsocketCommunicator
 SESSION = settings.SESSION_COOKIE_NAME
 
 
+@pytest.fixture(autouse=True)
+def engine(settings):
+    """Django's own sessions; those of a project may hold more."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+
 def cookie_header(message):
     """The one header of ``message``, which sets a cookie, as text."""
     [(name, value)] = message["headers"]
