@@ -26,7 +26,7 @@ from .types import Message
 
 Event = dict[str, Any]
 
-PUBLISH_S = 1.0  # the longest that a broadcast waits for the layer,
+PUBLISH_S = 0.5  # the longest that a broadcast waits for the layer,
 HASTE_S = 0.1  # and where the layer is known not to answer
 
 
@@ -66,8 +66,13 @@ async def broadcast(
         await sending
         return
     hub = _hubs.get(asyncio.get_running_loop(), {}).get(using)
-    async with asyncio.timeout(HASTE_S if hub and not hub.is_heard else PUBLISH_S):
-        await sending
+    try:
+        async with asyncio.timeout(HASTE_S if hub and not hub.is_heard else PUBLISH_S):
+            await sending
+    except Exception:
+        if hub:
+            hub.suspect()
+        raise
 
 
 def broadcast_sync(
@@ -112,6 +117,10 @@ class Hub:
     def is_heard(self) -> bool:
         """Whether the layer brought the last echo: if not, it is away, and only ``tell`` reaches anybody."""
         return self._line.is_heard
+
+    def suspect(self) -> None:
+        """The layer has not taken something: what its groups' sources have is looked at now, not in its time."""
+        self._line.suspect()
 
     async def subscribe(self, group: str, listener: Listener) -> None:
         """

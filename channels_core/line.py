@@ -24,7 +24,8 @@ LAYER_PREFIX = "broadcast."  # of the groups that hubs use on the channel layer
 ECHO = "broadcast.echo"  # the type of what a hub sends itself
 RETRY_S = 1.0
 LIMIT_S = 1.0  # the longest that anybody waits for the layer
-WATCH_S = 1.0  # between two echoes
+WATCH_S = 1.0  # between two echoes,
+HURRY_S = 0.1  # and at least, where the layer is suspected
 COMPARE_S = 5.0  # between two comparisons while nothing seems wrong
 SILENCES = 4  # echoes that were taken and not brought, after which the channel is given up for a new one
 
@@ -58,9 +59,14 @@ class Line:
         self._reading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._echo = asyncio.Event()
+        self._suspected = asyncio.Event()
         self._echo_group = layer_group(f"echo.{secrets.token_hex(8)}")
         self._echo_era = -1
         self._silences = 0  # echoes that were taken since one was brought
+
+    def suspect(self) -> None:
+        """The layer may be away: do not wait for the next echo to find out, nor with comparing."""
+        self._suspected.set()
 
     async def settle(self, group: str) -> None:
         """Make the layer's membership fit ``groups``: now, or as soon as the layer is there."""
@@ -151,17 +157,31 @@ class Line:
         renew_s = getattr(self._layer, "group_expiry", None) or float("inf")
         begun = compared = renewed = loop.time()
         while self._watching is asyncio.current_task():
-            await asyncio.sleep(max(0.0, begun + WATCH_S - loop.time()))
+            await self._pause(begun + WATCH_S)
             begun, was_heard = loop.time(), self.is_heard
             if begun - renewed > renew_s / 3:
                 self._era, renewed = self._era + 1, begun
+            is_away = self._suspected.is_set() or not was_heard
+            self._suspected.clear()
+            if is_away:  # before the echo, which may take its time not to come
+                compared = begun
+                await self._compare()
             await self._listen()
             for group in {*self._groups, *self._joined} if self.is_heard else ():
                 await self.settle(group)
-            if self.is_heard and was_heard and begun - compared < COMPARE_S:
-                continue
-            compared = begun
-            await self._compare()
+            is_back = self.is_heard and is_away
+            is_gone = not self.is_heard and not is_away
+            if is_back or is_gone or begun - compared >= COMPARE_S:
+                compared = begun
+                await self._compare()
+
+    async def _pause(self, until: float) -> None:
+        try:
+            async with asyncio.timeout_at(until):
+                await self._suspected.wait()
+                await asyncio.sleep(HURRY_S)
+        except TimeoutError:
+            pass
 
     async def _listen(self) -> None:
         """Whether the layer is there: ``is_heard``."""

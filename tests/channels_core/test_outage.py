@@ -403,3 +403,16 @@ async def test_a_hub_follows_a_failover(sentinel, replica, kind, server, subscri
     for asked in [each for each in gc.get_objects() if type(each) is RedisSentinel]:  # not a proxy of one
         for client in asked.sentinels:  # which nobody else closes
             await client.aclose()
+
+
+async def test_a_broadcast_that_fails_has_the_source_looked_at_at_once(server, subscribe, ledger, monkeypatch):
+    """Not when the next echo is due: whoever says something while Redis dies is heard all the same."""
+    monkeypatch.setattr(line, "WATCH_S", 3600)
+    socket = await subscribe("numbered.1", head=0)
+    kill(server)
+    ledger.head = 1
+
+    with pytest.raises(Exception):  # noqa: B017 (whatever the layer raises)
+        await broadcast("numbered.1", {"changes": [1]}, after=0, head=1)
+
+    await socket.until(lambda socket: socket.changes == [1])
