@@ -74,6 +74,7 @@ class RoomConsumer(InboxConsumer):
                 local=presence.is_local,
             )
         )
+        self.is_welcomed = True
 
     @property
     def room(self) -> Room:

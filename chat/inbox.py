@@ -65,6 +65,7 @@ class InboxConsumer(ChatConsumer):
     places: dict[int, Place]
     is_watched = False
     has_entered = False
+    is_welcomed = False
 
     async def connect(self) -> None:
         await self.accept()
@@ -91,6 +92,7 @@ class InboxConsumer(ChatConsumer):
             self.has_entered = True
             self.start_activity()
             await self.send_json(events.inbox_welcome(self.places.values(), reader=self.user_id))
+            self.is_welcomed = True
 
     async def disconnect(self, code: int) -> None:
         if self.is_watched:

@@ -35,7 +35,7 @@ class Reader(Protocol):
     family: str | None  # of the session; None where sessions have no such thing
     password: str  # as it is stored; another one ends the sessions that were made with it
     places: dict[int, Place]  # by the keys of the rooms that it hears of
-    has_entered: bool
+    is_welcomed: bool  # its first frame is out
 
     async def end(self, code: CloseCode, reason: str) -> None:
         """Say why, and close."""
@@ -120,8 +120,8 @@ class Watch:
     async def _look_at_people(self, user_ids: set[int], families: set[str]) -> None:
         concerned = [each for each in self._readers if each.user_id in user_ids or each.family in families]
         # Whoever is about to enter may have read already, and is looked at as soon as they are in.
-        self._rung["users"].update(reader.user_id for reader in concerned if not reader.has_entered)
-        concerned = [reader for reader in concerned if reader.has_entered]
+        self._rung["users"].update(reader.user_id for reader in concerned if not reader.is_welcomed)
+        concerned = [reader for reader in concerned if reader.is_welcomed]
         if not concerned:
             return
         now = await database_sync_to_async(access.standing)(

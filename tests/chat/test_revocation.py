@@ -1,5 +1,7 @@
 """Who is no longer who they were, or where they were: their sockets hear of it and are closed, nobody else's."""
 
+from threading import Event
+
 import pytest
 from django.contrib.auth import SESSION_KEY
 from django.test import Client
@@ -177,17 +179,24 @@ async def test_a_room_that_becomes_private_keeps_its_members(join, lobby, alice,
 
 async def test_what_is_taken_away_while_a_socket_opens_is_noticed(open_socket, lobby, alice, bob, monkeypatch):
     """Between reading who may come in and being in lies a moment."""
-    from chat import consumers
+    from chat import access, consumers
 
     def leave_meanwhile(*args):
         rooms.leave_room(user=bob, room=lobby)
+        assert not has_looked.wait(0.3)  # nobody looks as long as the first frame is not out
         return welcome(*args)
 
-    welcome = consumers._welcome
+    def standing(*args):
+        has_looked.set()
+        return look(*args)
+
+    has_looked, welcome, look = Event(), consumers._welcome, access.standing
+    monkeypatch.setattr(access, "standing", standing)
     monkeypatch.setattr(consumers, "_welcome", leave_meanwhile)
     async with open_socket(bob, "/ws/rooms/lobby/") as tab:
         await tab.connect()
 
+        assert (await tab.receive_json_from())["type"] == "welcome"
         assert await revoked(tab) == ("not_a_member", CloseCode.NOT_A_MEMBER)
 
 
