@@ -13,10 +13,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from . import DEFAULT_CHANNEL_LAYER
+from .fanout import Fanout, Listener
+from .frames import Burst
 from .layers import InMemoryChannelLayer
 from .layers.manager import require_channel_layer
 from .layers.sync import run_sync
@@ -28,12 +30,6 @@ Event = dict[str, Any]
 
 PUBLISH_S = 0.5  # the longest that a broadcast waits for the layer,
 HASTE_S = 0.1  # and where the layer is known not to answer
-
-
-class Listener(Protocol):
-    """Who may subscribe: a socket's outbox, or anything else that takes what a socket would be sent."""
-
-    def write(self, message: Message) -> None: ...
 
 
 async def broadcast(
@@ -57,6 +53,7 @@ async def broadcast(
 
     Raises:
         TypeError: ``group`` is malformed, or ``event`` is not JSON.
+        UnicodeEncodeError: there is half of a surrogate pair in it.
         InvalidChannelLayerError: there is no such layer.
         TimeoutError: the layer did not take it in time; what it raises itself comes out, too.
     """
@@ -108,10 +105,11 @@ class Hub:
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
-        # Group -> listener -> events held back for it, or None where they go straight on.
-        self._members: dict[str, dict[Listener, list[Message] | None]] = {}
-        self._positions = Positions(self._write, self._hold, _encode)
-        self._line = Line(layer, self._members, self._take, self._compare)
+        # Group -> listener -> texts held back for it, or None where they go straight on.
+        self._members: dict[str, dict[Listener, list[str] | None]] = {}
+        self._fanout = Fanout(self._members)
+        self._positions = Positions(self._fanout.add, self._hold, _encode)
+        self._line = Line(layer, self._members.keys(), self._take, self._compare)
 
     @property
     def is_heard(self) -> bool:
@@ -133,7 +131,9 @@ class Hub:
     async def unsubscribe(self, group: str, listener: Listener) -> None:
         """``listener`` gets nothing more of ``group``."""
         members = self._members.get(group, {})
-        members.pop(listener, None)
+        if listener in members:
+            self._fanout.catch_up(listener)
+            del members[listener]
         if not members:
             self._members.pop(group, None)
             self._positions.forget(group)
@@ -156,8 +156,8 @@ class Hub:
         members = self._members.get(group, {})
         if listener in members:  # it has not left meanwhile
             held, members[listener] = members[listener], None
-            for message in held or ():
-                listener.write(message)
+            if held:
+                listener.write(Burst(*held))
 
     def start_at(self, group: str, head: int) -> None:
         """Tell how far the group had come when somebody read it, so that what is lost from then on is noticed."""
@@ -166,10 +166,11 @@ class Hub:
 
     def tell(self, group: str, event: Event) -> None:
         """Write ``event`` to the sockets of this process only."""
-        self._write(group, _encode(event))
+        self._fanout.add(group, _encode(event))
 
-    async def _join(self, group: str, listener: Listener, held: list[Message] | None) -> None:
+    async def _join(self, group: str, listener: Listener, held: list[str] | None) -> None:
         layer_group(group)  # a malformed name is refused before anything is done
+        self._fanout.catch_up(listener)
         self._members.setdefault(group, {})[listener] = held
         try:
             await self._line.settle(group)
@@ -184,27 +185,17 @@ class Hub:
     async def _compare(self) -> None:
         await self._positions.compare(list(self._members))
 
-    def _write(self, group: str, text: str) -> None:
-        message: Message = {"type": "websocket.send", "text": text}
-        # A copy, because a socket that fails may leave meanwhile.
-        for listener, held in list(self._members.get(group, {}).items()):
-            if held is None:
-                listener.write(message)
-            else:
-                held.append(message)
-
     def _hold(self, group: str, text: str) -> None:
         for held in self._members.get(group, {}).values():
             if held is not None:
-                held.append({"type": "websocket.send", "text": text})
+                held.append(text)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Hub]] = WeakKeyDictionary()
 
 
-def _encode(event: Event) -> str:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-
-
 def _envelope(group: str, event: Event, after: int | None, head: int | None) -> Message:
-    return {"type": "broadcast", "group": group, "text": _encode(event), "after": after, "head": head}
+    text = _encode(event)
+    text.encode()  # what is no UTF-8 is refused here, not at every socket
+    return {"type": "broadcast", "group": group, "text": text, "after": after, "head": head}

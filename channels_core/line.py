@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, KeysView
 from typing import Any
 
 from .layers import BaseChannelLayer, InMemoryChannelLayer
@@ -24,7 +24,7 @@ LAYER_PREFIX = "broadcast."  # of the groups that hubs use on the channel layer
 ECHO = "broadcast.echo"  # the type of what a hub sends itself
 RETRY_S = 1.0
 LIMIT_S = 1.0  # the longest that anybody waits for the layer
-WATCH_S = 1.0  # between two echoes,
+WATCH_S = 0.5  # between two echoes,
 HURRY_S = 0.1  # and at least, where the layer is suspected
 COMPARE_S = 5.0  # between two comparisons while nothing seems wrong
 SILENCES = 4  # echoes that were taken and not brought, after which the channel is given up for a new one
@@ -41,7 +41,7 @@ class Line:
     def __init__(
         self,
         layer: Any,
-        groups: Collection[str],
+        groups: KeysView[str],
         take: Callable[[Message], None],
         compare: Callable[[], Awaitable[None]],
     ) -> None:
@@ -55,6 +55,7 @@ class Line:
         self._joined: dict[str, int] = {}
         self._era = 0
         self._settling = asyncio.Lock()
+        self._unsettled: set[str] = set()
         self._channel: str | None = None
         self._reading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -63,35 +64,47 @@ class Line:
         self._echo_group = layer_group(f"echo.{secrets.token_hex(8)}")
         self._echo_era = -1
         self._silences = 0  # echoes that were taken since one was brought
+        if hasattr(layer, "add_missed_hook"):  # ours knows by itself when something may have been lost
+            layer.add_missed_hook(self.suspect)
 
     def suspect(self) -> None:
         """The layer may be away: do not wait for the next echo to find out, nor with comparing."""
         self._suspected.set()
 
-    async def settle(self, group: str) -> None:
-        """Make the layer's membership fit ``groups``: now, or as soon as the layer is there."""
-        # One at a time, as joining and leaving cross.
+    async def settle(self, *groups: str) -> None:
+        """Make the layer's membership of these fit ``groups``: now, or as soon as the layer is there."""
+        self._unsettled.update(groups)
+        # One at a time, as joining and leaving cross; what gathers meanwhile goes together.
         async with self._settling:
-            if group in self._groups and not self._watching:
-                self._watching = _start(self._watch())
-            if self.is_heard:
-                try:
-                    async with asyncio.timeout(LIMIT_S):
-                        await self._fit(group)
-                except Exception as error:
-                    self._lose(error)
-            if not self._groups and not self._joined:
-                await self._rest()
+            unsettled, self._unsettled = self._unsettled, set()
+            try:
+                await self._settle(unsettled)
+            except BaseException:  # who is cancelled leaves it to the next, who waits for the same
+                self._unsettled |= unsettled
+                raise
 
-    async def _fit(self, group: str) -> None:
-        if group in self._groups:
-            if self._joined.get(group) != self._era:
-                channel = await self._open()
-                await self._layer.group_add(layer_group(group), channel)
-                self._joined[group] = self._era
-        elif self._joined.pop(group, None) is not None:
-            # Tried once: what still comes for the group finds no member.
-            await self._layer.group_discard(layer_group(group), self._channel)
+    async def _settle(self, groups: set[str]) -> None:
+        joining = {group for group in groups & self._groups if self._joined.get(group) != self._era}
+        leaving = (groups & self._joined.keys()) - self._groups
+        if joining and not self._watching:
+            self._watching = _start(self._watch())
+        if self.is_heard and (joining or leaving):
+            try:
+                async with asyncio.timeout(LIMIT_S):
+                    await self._fit(joining, leaving)
+            except Exception as error:
+                self._lose(error)
+        if not self._groups and not self._joined:
+            await self._rest()
+
+    async def _fit(self, joining: set[str], leaving: set[str]) -> None:
+        if joining:
+            channel, era = await self._open(), self._era
+            await asyncio.gather(*(self._layer.group_add(layer_group(group), channel) for group in joining))
+            self._joined.update(dict.fromkeys(joining, era))
+        for group in leaving:  # tried once: what still comes for the group finds no member
+            del self._joined[group]
+        await asyncio.gather(*(self._layer.group_discard(layer_group(group), self._channel) for group in leaving))
 
     async def _open(self) -> str:
         """The channel of this hub, with somebody who reads it."""
@@ -125,6 +138,7 @@ class Line:
 
     async def _drop_channel(self) -> None:
         reading, self._reading, self._channel = self._reading, None, None
+        self._joined.clear()
         self._silences = 0
         self._era += 1
         if reading:
@@ -167,8 +181,8 @@ class Line:
                 compared = begun
                 await self._compare()
             await self._listen()
-            for group in {*self._groups, *self._joined} if self.is_heard else ():
-                await self.settle(group)
+            if self.is_heard:
+                await self.settle(*self._groups, *self._joined)
             is_back = self.is_heard and is_away
             is_gone = not self.is_heard and not is_away
             if is_back or is_gone or begun - compared >= COMPARE_S:
@@ -188,22 +202,32 @@ class Line:
         if self._is_memory:
             self.is_heard = True
             return
-        self._echo.clear()
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + LIMIT_S
+        echoing = asyncio.ensure_future(self._hear_echo())
         try:
-            async with asyncio.timeout(LIMIT_S):
-                async with self._settling:
-                    await self._open()
-                await self._send_echo()
-                await self._echo.wait()
-        except Exception as error:
+            await asyncio.wait([echoing], timeout=LIMIT_S / 2)
+            if not echoing.done():  # whatever the reason is, the readers of this process need not wait for it
+                await self._compare()
+            await asyncio.wait([echoing], timeout=max(0, latest - loop.time()))
+            error = echoing.exception() if echoing.done() else TimeoutError("no echo")
+        finally:
+            echoing.cancel()
+        if error:
             self._lose(error)
             if self._silences >= SILENCES:
                 async with self._settling:
                     await self._drop_channel()
-        else:
-            if not self.is_heard:
-                self.is_heard = True
-                logger.warning("The channel layer is there again.")
+        elif not self.is_heard:
+            self.is_heard = True
+            logger.warning("The channel layer is there again.")
+
+    async def _hear_echo(self) -> None:
+        self._echo.clear()
+        async with self._settling:
+            await self._open()
+        await self._send_echo()
+        await self._echo.wait()
 
     async def _send_echo(self) -> None:
         await self._layer.group_send(self._echo_group, {"type": ECHO})

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import types
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from typing import Any
 
 from .exceptions import StopConsumer
+from .frames import Burst
 from .meters import drops, meters
 from .types import Message, Send
 
@@ -28,14 +29,21 @@ class Outbox:
     is queued here, behind what came before. A socket that falls ``capacity`` events or ``CAPACITY_BYTES``
     behind is closed with 1013, so that a slow reader costs itself only. After a close everything else is
     dropped quietly.
+
+    Args:
+        send: the server's.
+        capacity: in events.
+        write_frames: where the server takes ready-made frames, its function for that: it returns whether it has
+            written them, or False where they have to go through ``send``.
     """
 
-    __slots__ = ("_busy", "_bytes", "_capacity", "_queue", "_send", "_task", "is_accepted", "is_open")
+    __slots__ = ("_busy", "_bytes", "_capacity", "_queue", "_send", "_task", "_write_frames", "is_accepted", "is_open")
 
-    def __init__(self, send: Send, capacity: int = 256) -> None:
+    def __init__(self, send: Send, capacity: int = 256, write_frames: Callable[[bytes], bool] | None = None) -> None:
         self.is_accepted = False
         self.is_open = True
         self._send = send
+        self._write_frames = write_frames
         self._capacity = capacity
         self._queue: deque[tuple[Message, asyncio.Future[None] | None]] = deque()
         self._bytes = 0  # that have been written and are queued
@@ -67,7 +75,15 @@ class Outbox:
             if self._queue:
                 self._start(self._drain())
 
-    def write(self, message: Message) -> None:
+    def write(self, burst: Burst) -> None:
+        """Send what a hub has for this socket: at once if the socket is ready, else in its turn."""
+        if self._write_frames and self.is_open and not self._busy and self._write_frames(burst.frames):
+            meters.sent += len(burst.texts)
+        else:
+            for event in burst.events:
+                self.push(event)
+
+    def push(self, message: Message) -> None:
         """Send without waiting: at once if the socket is ready, else in its turn."""
         if not self._admits(message):
             return

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from channels_core.broadcast import broadcast, get_hub
 from channels_core.db import database_sync_to_async
-from channels_core.types import Message
+from channels_core.frames import Burst
 
 from . import events, queries
 from .leases import Leases, Renewed
@@ -148,10 +148,9 @@ class View:
         # Who came or went, found by comparing: to be told to this process only.
         self.found: dict[int, events.Event | None] = {}
 
-    def write(self, message: Message) -> None:
+    def write(self, burst: Burst) -> None:
         """Take what a page is told."""
-        if message["text"].startswith(TELLING):
-            event = json.loads(message["text"])
+        for event in (json.loads(text) for text in burst.texts if text.startswith(TELLING)):
             joined, left = {person["id"] for person in event["joined"]}, set(event["left"])
             self.people = (self.people | joined) - left
             self.unsure -= joined | left

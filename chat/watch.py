@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
+from channels_core.frames import Burst
 
 from . import access, bell
 from .access import Place, Standing
@@ -71,9 +72,10 @@ class Watch:
         if not self._readers:
             await get_hub().unsubscribe(bell.GROUP, self)
 
-    def write(self, message: dict[str, Any]) -> None:
+    def write(self, burst: Burst) -> None:
         """The bell rings: the hub gives it to this object as it gives events to sockets."""
-        self._look_soon(**json.loads(message["text"]))
+        for text in burst.texts:
+            self._look_soon(**json.loads(text))
 
     def look_around(self, *, is_heard: bool) -> None:
         """Look at everybody, if it is time to or the bell may have rung unheard; called every few seconds."""

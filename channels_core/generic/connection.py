@@ -14,6 +14,7 @@ from ..broadcast import get_hub
 from ..consumer import AsyncConsumer
 from ..db import is_tidying_due
 from ..exceptions import InvalidChannelLayerError
+from ..frames import WRITE_FRAMES
 from ..layers.patience import patiently
 from ..meters import meters
 from ..outbox import Outbox
@@ -42,7 +43,8 @@ class Connection(AsyncConsumer):
             self.groups = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._outbox = Outbox(send, self.outbox_capacity)
+        ready_made = (scope.get("extensions") or {}).get(WRITE_FRAMES, {})
+        self._outbox = Outbox(send, self.outbox_capacity, ready_made.get("write"))
         self._subscriptions: set[str] = set()
         self._is_connected = False  # from the first event of the client to the clean-up
         is_tidying_due.set(False)  # what was queried before is not ours
@@ -68,8 +70,8 @@ class Connection(AsyncConsumer):
         except Exception:
             logger.exception("%s failed once more while it was cleaning up.", type(self).__qualname__)
         if self._outbox.is_accepted:
-            # Written, not awaited: nothing may come between the close and the exception that explains it.
-            self._outbox.write({"type": "websocket.close", "code": INTERNAL_ERROR})
+            # Pushed, not awaited: nothing may come between the close and the exception that explains it.
+            self._outbox.push({"type": "websocket.close", "code": INTERNAL_ERROR})
 
     async def _end(self, code: int) -> None:
         """Free what the connection holds and let the consumer clean up; the first call does it."""

@@ -97,8 +97,8 @@ class Socket:
         self.events: list[dict[str, Any]] = []
         self.has_heard = asyncio.Event()
 
-    def write(self, message) -> None:
-        self.events.append(json.loads(message["text"]))
+    def write(self, burst) -> None:
+        self.events.extend(map(json.loads, burst.texts))
         self.has_heard.set()
 
     @property

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from channels_core.exceptions import StopConsumer
-from channels_core.meters import drops
+from channels_core.frames import Burst
+from channels_core.meters import drops, meters
 from channels_core.outbox import CAPACITY_BYTES, Outbox
 
 
@@ -48,7 +49,7 @@ async def test_a_write_to_a_ready_socket_is_done_at_once_and_makes_no_task(socke
     outbox = Outbox(socket.send)
     before = asyncio.all_tasks()
 
-    outbox.write(text("one"))
+    outbox.push(text("one"))
 
     assert socket.taken == ["one"]
     assert asyncio.all_tasks() == before
@@ -58,10 +59,10 @@ async def test_what_is_sent_and_written_while_the_socket_waits_follows_in_order(
     outbox = Outbox(socket.send)
     socket.is_ready.clear()
 
-    outbox.write(text("written first"))
+    outbox.push(text("written first"))
     sending = asyncio.ensure_future(outbox.send(text("sent second")))
     await asyncio.sleep(0)
-    outbox.write(text("written third"))
+    outbox.push(text("written third"))
     assert socket.taken == []
     socket.is_ready.set()
     await sending
@@ -75,7 +76,7 @@ async def test_a_write_waits_behind_a_send_that_waits(socket):
     sending = asyncio.ensure_future(outbox.send(text("first")))
     await asyncio.sleep(0)
 
-    outbox.write(text("second"))
+    outbox.push(text("second"))
     socket.is_ready.set()
     await sending
 
@@ -89,7 +90,7 @@ async def test_a_socket_that_falls_too_far_behind_is_closed_with_1013_and_logged
 
     with caplog.at_level(logging.WARNING, logger="channels_core.outbox"):
         for number in range(10):
-            outbox.write(text(str(number)))
+            outbox.push(text(str(number)))
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert drops["slow_socket"] == counted + 1
@@ -104,9 +105,9 @@ async def test_a_socket_may_not_fall_many_bytes_behind_either(socket):
     half = "x" * (CAPACITY_BYTES // 2)
 
     for content in ("taken by the server", half, half):
-        outbox.write(text(content))
+        outbox.push(text(content))
     assert outbox.is_open
-    outbox.write(text("x"))
+    outbox.push(text("x"))
 
     assert not outbox.is_open
     socket.is_ready.set()
@@ -117,8 +118,8 @@ async def test_bytes_that_have_been_sent_do_not_count(socket):
     outbox = Outbox(socket.send)
     for _ in range(3):
         socket.is_ready.clear()
-        outbox.write(text("first"))
-        outbox.write({"type": "websocket.send", "bytes": b"x" * CAPACITY_BYTES})
+        outbox.push(text("first"))
+        outbox.push({"type": "websocket.send", "bytes": b"x" * CAPACITY_BYTES})
         socket.is_ready.set()
         await socket.has("first", "websocket.send")
         socket.taken.clear()
@@ -129,11 +130,11 @@ async def test_bytes_that_have_been_sent_do_not_count(socket):
 async def test_a_consumer_that_waits_for_its_turn_goes_on_when_the_socket_overflows(socket):
     outbox = Outbox(socket.send, capacity=1)
     socket.is_ready.clear()
-    outbox.write(text("stuck"))
+    outbox.push(text("stuck"))
     sending = asyncio.ensure_future(outbox.send(text("never sent")))
     await asyncio.sleep(0)
 
-    outbox.write(text("one too many"))
+    outbox.push(text("one too many"))
 
     await asyncio.wait_for(sending, 5)
 
@@ -143,7 +144,7 @@ async def test_after_a_close_nothing_is_sent_and_nobody_complains(socket):
     await outbox.send({"type": "websocket.close"})
 
     await outbox.send(text("late"))
-    outbox.write(text("later"))
+    outbox.push(text("later"))
     await outbox.send({"type": "websocket.close", "code": 4000})
 
     assert socket.taken == ["websocket.close"]
@@ -166,7 +167,7 @@ async def test_an_error_of_the_server_reaches_the_consumer_that_sends(socket, er
 async def test_an_error_of_the_server_reaches_a_consumer_that_waited_for_its_turn(socket, error, comes_out):
     outbox = Outbox(socket.send)
     socket.is_ready.clear()
-    outbox.write(text("first"))
+    outbox.push(text("first"))
     sending = asyncio.ensure_future(outbox.send(text("second")))
     await asyncio.sleep(0)
 
@@ -215,7 +216,7 @@ async def test_a_write_to_a_client_that_has_gone_ends_the_outbox_quietly(socket,
     if not is_ready:
         socket.is_ready.clear()
 
-    outbox.write(text("hello"))
+    outbox.push(text("hello"))
     socket.is_ready.set()
     while asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.sleep(0)
@@ -226,8 +227,8 @@ async def test_a_write_to_a_client_that_has_gone_ends_the_outbox_quietly(socket,
 async def test_closing_gives_up_what_waits_and_leaves_no_task(socket):
     outbox = Outbox(socket.send)
     socket.is_ready.clear()
-    outbox.write(text("stuck"))
-    outbox.write(text("behind"))
+    outbox.push(text("stuck"))
+    outbox.push(text("behind"))
     [task] = asyncio.all_tasks() - {asyncio.current_task()}
 
     outbox.close()
@@ -248,8 +249,8 @@ async def test_a_write_to_a_send_that_gives_a_future_is_carried_on_when_it_is_do
         return futures[-1]
 
     outbox = Outbox(send)
-    outbox.write(text("one"))
-    outbox.write(text("two"))
+    outbox.push(text("one"))
+    outbox.push(text("two"))
     assert taken == ["one"]
     futures[0].set_result(None)
 
@@ -257,3 +258,58 @@ async def test_a_write_to_a_send_that_gives_a_future_is_carried_on_when_it_is_do
         while taken != ["one", "two"]:
             await asyncio.sleep(0)
     futures[1].set_result(None)
+
+
+class Frames(Socket):
+    """A server's end that takes ready-made frames, too, while it is ready."""
+
+    def write_frames(self, frames):
+        if not self.is_ready.is_set():
+            return False
+        self.taken.append(frames)
+        return True
+
+
+@pytest.fixture
+async def ready_made():
+    return Frames()
+
+
+async def test_a_burst_is_written_as_one_piece_of_ready_made_frames(ready_made):
+    outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
+    sent = meters.sent
+
+    outbox.write(Burst("one", "two"))
+
+    assert ready_made.taken == [b"\x81\x03one\x81\x03two"]
+    assert meters.sent == sent + 2
+
+
+async def test_where_the_server_takes_no_frames_a_burst_goes_through_send(socket):
+    Outbox(socket.send).write(Burst("one", "two"))
+
+    assert socket.taken == ["one", "two"]
+
+
+async def test_a_burst_that_cannot_be_written_now_follows_in_order(ready_made):
+    outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
+    ready_made.is_ready.clear()
+
+    outbox.write(Burst("one", "two"))
+    outbox.write(Burst("three"))
+    assert ready_made.taken == []
+    ready_made.is_ready.set()
+    outbox.write(Burst("four"))  # which could be written, but not yet
+
+    await ready_made.has("one", "two", "three", "four")
+    outbox.write(Burst("five"))
+    assert ready_made.taken[4:] == [b"\x81\x04five"]
+
+
+async def test_after_a_close_no_frame_is_written(ready_made):
+    outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
+
+    outbox.close()
+    outbox.write(Burst("one"))
+
+    assert ready_made.taken == []

@@ -9,6 +9,7 @@ from typing import Any
 from redis import Redis
 
 from channels_core.broadcast import Hub
+from channels_core.frames import Burst
 from channels_core.layers import get_channel_layer
 from chat.presence import Presence, RedisPresence
 
@@ -38,8 +39,9 @@ class Page:
         self._heard = heard
         self._room = room
 
-    def write(self, message: dict[str, Any]) -> None:
-        self._heard.put_nowait((self._room, json.loads(message["text"])))
+    def write(self, burst: Burst) -> None:
+        for text in burst.texts:
+            self._heard.put_nowait((self._room, json.loads(text)))
 
 
 class Tellings(asyncio.Queue):

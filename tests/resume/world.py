@@ -14,6 +14,7 @@ from typing import Any
 from channels_core import line as hub_line
 from channels_core import recovery
 from channels_core.broadcast import Hub, broadcast
+from channels_core.frames import Burst
 from channels_core.layers import InMemoryChannelLayer
 from channels_core.layers.manager import channel_layers
 from channels_core.types import Message
@@ -86,8 +87,9 @@ class Line:
         """Whether the client knows of it: the welcome is the first frame that it takes."""
         return self.welcomed_at is not None and not (self.frames and self.frames[0]["type"] == "welcome")
 
-    def write(self, message: Message) -> None:
-        self.send(json.loads(message["text"]))
+    def write(self, burst: Burst) -> None:
+        for text in burst.texts:
+            self.send(json.loads(text))
 
     def send(self, frame: Event) -> None:
         places = [each["seq"] for each in frame.get("messages", ())]
@@ -302,7 +304,8 @@ class World:
 
     def beat(self) -> None:
         if not self.database.is_away:
-            self.hub.tell(GROUP, {"type": "beat", "head": self.room.head})
+            self.loop.call_soon(self.hub.tell, GROUP, {"type": "beat", "head": self.room.head})
+            self.loop.settle()
 
     def lose_database(self) -> None:
         """Until the next quiet moment or ``find_database``. Without comparing nobody would find what it had then."""
