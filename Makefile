@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-matrix test-compose faults lint format audit requirements wheels backup restore rename
+.PHONY: help run serve test test-matrix test-compose faults bench bench-quick lint format audit requirements wheels backup restore rename
 
 help: ## List these commands
 	@echo "make <command>, where <command> is one of:"
@@ -38,6 +38,14 @@ test-compose: $(VENV)/requirements-dev.txt ## Start the whole system in containe
 
 faults: $(VENV)/requirements-dev.txt ## Let everything fail under load, and count what is lost (docs/reliability.md)
 	@scripts/faults
+
+bench: $(VENV)/requirements-dev.txt ## Measure it beside others, in ten minutes (docs/performance.md)
+	@scripts/bench-install
+	@.bench/driver/bin/python -m benchmarks
+
+bench-quick: $(VENV)/requirements-dev.txt ## Measure fan-out beside a bare loop and Channels, within a minute
+	@scripts/bench-install
+	@.bench/driver/bin/python -m benchmarks --quick
 
 lint: $(VENV)/requirements-dev.txt ## Check style, formatting and types
 	$(BIN)/ruff check

@@ -72,6 +72,7 @@ class Record:
     shown: list[State] = field(default_factory=list)  # what stands on its page at the end
     closes: Counter[int] = field(default_factory=Counter)  # how its lines ended; 1006: without a word
     unwelcome: int = 0  # tries that failed, and lines that ended before the welcome
+    online: list[list[float]] = field(default_factory=list)  # from when to when it had a line; the last may be open
 
 
 @dataclass

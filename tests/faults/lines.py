@@ -140,12 +140,15 @@ class Line:
                     self.hear(frame)
                 if not heard:
                     heard = self.is_online = True
+                    self.record.online.append([asyncio.get_running_loop().time()])
                     self.resume()
         except TimeoutError:
             self.record.closes[SILENT] += 1
         except websockets.ConnectionClosed as error:
             self._note(error, heard=heard)
         finally:
+            if heard:
+                self.record.online[-1].append(asyncio.get_running_loop().time())
             self.is_online, self._socket = False, None
             for ref in list(self._asked):
                 self._settle(ref, None)

@@ -43,7 +43,8 @@ class Outcome:
     text: str
     verdict: Verdict
     recovered_s: list[float] = field(default_factory=list)  # for each tab
-    delays_s: list[float] = field(default_factory=list)  # from writing to being told, for each delivery to others
+    # From the acknowledgement until somebody was told who had a line all that time.
+    delays_s: list[float] = field(default_factory=list)
     closes: Counter[int] = field(default_factory=Counter)  # lines that were cut, by close code
     dropped: int = 0  # lines that the fault itself has cut at the client's end
     unwelcome: int = 0  # tries to connect that failed
@@ -58,7 +59,8 @@ class Outcome:
                 f"{verdict.delivered:,} of {verdict.owed:,} delivered",
                 " ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing wrong",
                 f"well after {median(recovered):.1f} s, at most {max(recovered):.1f} s",
-                f"told after {median(delays):.2f} s, 99 % within {delays[int(len(delays) * 0.99)]:.2f} s",
+                f"told after {median(delays):.2f} s, 99 % within {delays[int(len(delays) * 0.99)]:.2f} s,"
+                f" all within {delays[-1]:.2f} s",
                 f"lines cut {dict(self.closes)}, dropped {self.dropped}, tries failed {self.unwelcome}",
             ]
         )
@@ -206,7 +208,7 @@ class Run:
         tasks.clear()
 
     def _delays(self) -> list[float]:
-        written = {key: at for tab in self.tabs for key, at in tab.record.posted.items()}
+        stored = {key: at for tab in self.tabs for key, (at, _) in tab.record.acknowledged.items()}
         delays = []
         for tab in self.tabs:
             if tab.is_slow:
@@ -216,7 +218,11 @@ class Run:
                 for state in telling.states:
                     if state.author != tab.record.person and state.client_id not in known:
                         known.add(state.client_id)
-                        delays.append(telling.at - written.get(state.client_id, telling.at))
+                        since = stored.get(state.client_id, telling.at)
+                        if any(
+                            start <= since and telling.at <= (*end, telling.at)[0] for start, *end in tab.record.online
+                        ):
+                            delays.append(max(0.0, telling.at - since))
         return delays
 
     def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
