@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -11,12 +13,16 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# So long after a thread has used its connections none of them is asked whether it lives, as CONN_HEALTH_CHECKS
+# has it: that would be a question of its own before each that somebody has.
+FRESH_S = 1.0
 
 # True while a test drives an application inside its own transaction, which lives on one connection.
 keep_connections: ContextVar[bool] = ContextVar("keep_connections", default=False)
@@ -89,9 +95,15 @@ def _is_awaited_by_a_thread() -> bool:
 
 def _tidily(func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     was_due = is_tidying_due.get()
-    tidy_connections()
+    if time.monotonic() - getattr(_used, "at", 0) < FRESH_S:
+        for connection in connections.all(initialized_only=True):
+            connection.health_check_done = True  # type: ignore[attr-defined] # which the stubs do not know
+    else:
+        tidy_connections()
     try:
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        _used.at = time.monotonic()
+        return result
     finally:
         tidy_connections()
         is_tidying_due.set(was_due)  # for what this call did it has just been done
@@ -109,6 +121,7 @@ def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
         connection.execute_wrappers.insert(0, _mark_use)
 
 
+_used = threading.local()  # when this thread's connections have last done what they were asked
 connection_created.connect(_watch)
 
 

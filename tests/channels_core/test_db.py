@@ -16,6 +16,7 @@ from channels_core.db import DatabaseSyncToAsync, aclose_old_connections, databa
 def tidied(monkeypatch):
     """The threads in which old connections were closed, one entry for each time."""
     threads = []
+    monkeypatch.setattr(db, "FRESH_S", 0)
     monkeypatch.setattr(db, "close_old_connections", lambda: threads.append(threading.current_thread()))
     return threads
 
@@ -35,6 +36,48 @@ async def test_connections_are_tidied_after_an_error_too(tidied):
         await database_sync_to_async(lambda: 1 / 0)()
 
     assert len(tidied) == 2
+
+
+class Connection:
+    """What is tidied: asked whether it lives before its next use, unless it has been found out."""
+
+    health_check_done = False
+    checks = 0
+
+    def use(self):
+        self.checks += not self.health_check_done
+        self.health_check_done = True
+
+    def close_if_unusable_or_obsolete(self):
+        self.health_check_done = False
+
+
+@pytest.fixture
+def connection(monkeypatch, settings):
+    connection = Connection()
+    settings.CHANNELS_DATABASE_THREADS = 1
+    for where in (db.connections, connections):
+        monkeypatch.setattr(where, "all", lambda initialized_only=False: [connection])
+    monkeypatch.setattr(db, "_used", threading.local())
+    return connection
+
+
+async def test_a_connection_that_was_just_used_is_not_asked_whether_it_lives(connection, monkeypatch):
+    monkeypatch.setattr(db, "FRESH_S", 60)
+
+    for _ in range(3):
+        await database_sync_to_async(connection.use)()
+
+    assert connection.checks == 1
+
+
+async def test_a_connection_that_was_not_used_for_a_while_is_asked(connection, monkeypatch):
+    monkeypatch.setattr(db, "FRESH_S", 0)
+
+    for _ in range(3):
+        await database_sync_to_async(connection.use)()
+
+    assert connection.checks == 3
 
 
 async def test_by_default_every_call_runs_on_the_same_thread(settings, tidied):
