@@ -67,7 +67,11 @@ class AsyncConsumer:
                     await self.dispatch(await receive())
             self.channel_name = await patiently(self.channel_layer.new_channel)
             self.channel_receive = functools.partial(self.channel_layer.receive, self.channel_name)
-            await await_many_dispatch([receive, self.channel_receive], self.dispatch)
+            try:
+                await await_many_dispatch([receive, self.channel_receive], self.dispatch)
+            finally:
+                if forget := getattr(self.channel_layer, "forget_channel", None):  # others find out by themselves
+                    forget(self.channel_name)
         except StopConsumer:
             pass
 

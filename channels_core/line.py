@@ -64,7 +64,8 @@ class Line:
         self._echo_group = layer_group(f"echo.{secrets.token_hex(8)}")
         self._echo_era = -1
         self._silences = 0  # echoes that were taken since one was brought
-        if hasattr(layer, "add_missed_hook"):  # ours knows by itself when something may have been lost
+        self._says_when_it_missed = hasattr(layer, "add_missed_hook")
+        if self._says_when_it_missed:
             layer.add_missed_hook(self.suspect)
 
     def suspect(self) -> None:
@@ -112,9 +113,9 @@ class Line:
         if is_echo_due:  # a first question: channels_redis keeps a mailbox for each new channel that fails
             await self._send_echo()
         if self._channel is None:
-            # In memory a prefix of its own gives the hub room for a burst. Elsewhere it has the common one:
+            # In our layers a prefix of its own gives the hub room for a burst. Elsewhere it has the common one:
             # channels_redis reads all channels of a process together, as long as they share it.
-            prefix = ["hub."] if self._is_memory else []
+            prefix = ["hub."] if self._is_memory or self._says_when_it_missed else []
             self._channel = await self._layer.new_channel(*prefix)
             self._reading = _start(self._read(self._channel))
         if is_echo_due:
@@ -137,18 +138,22 @@ class Line:
             await _end(watching)
 
     async def _drop_channel(self) -> None:
-        reading, self._reading, self._channel = self._reading, None, None
+        reading, self._reading = self._reading, None
+        channel, self._channel = self._channel, None
         self._joined.clear()
         self._silences = 0
         self._era += 1
         if reading:
             await _end(reading)
+        if channel and self._says_when_it_missed:
+            self._layer.forget_channel(channel)
 
     def _lose(self, error: BaseException) -> None:
         if self.is_heard:
             self.is_heard = False
             self._era += 1
-            logger.warning("The channel layer does not answer (%r); it is asked again every %g s.", error, WATCH_S)
+            told = str(error) or type(error).__name__
+            logger.warning("The channel layer does not answer (%s); it is asked again every %g s.", told, WATCH_S)
 
     async def _read(self, channel: str) -> None:
         while True:

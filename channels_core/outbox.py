@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import types
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from typing import Any
@@ -45,7 +44,8 @@ class Outbox:
         self._send = send
         self._write_frames = write_frames
         self._capacity = capacity
-        self._queue: deque[tuple[Message, asyncio.Future[None] | None]] = deque()
+        # A list, which is small while it is empty, as it is with most sockets, and short else.
+        self._queue: list[tuple[Message, asyncio.Future[None] | None]] = []
         self._bytes = 0  # that have been written and are queued
         self._busy = False  # the server's send has been called and waits
         self._task: asyncio.Task[None] | None = None
@@ -133,7 +133,7 @@ class Outbox:
             if first is not None:
                 await first
             while self._queue:
-                message, taken = self._queue.popleft()
+                message, taken = self._queue.pop(0)
                 if taken is None:
                     self._bytes -= _size(message)
                 try:
@@ -167,7 +167,7 @@ class Outbox:
 
     def _forget_queue(self) -> None:
         while self._queue:
-            _, taken = self._queue.popleft()
+            _, taken = self._queue.pop(0)
             if taken and not taken.done():
                 taken.set_result(None)
 

@@ -30,7 +30,7 @@ _lag = Gauge(
 )
 _draining = Gauge("channels_draining", "Processes that are stopping.", multiprocess_mode="livesum")
 
-REASONS = ("channel_full", "expired", "slow_socket", "after_close", "overdue")
+REASONS = ("channel_full", "expired", "unreadable", "slow_socket", "after_close", "overdue")
 for _reason in REASONS:
     _dropped.labels(_reason)  # told as 0 from the start
 

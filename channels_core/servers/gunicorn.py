@@ -17,6 +17,7 @@ from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from ..checks import worker_errors
+from .garbage import Collector
 from .uvicorn import DEFAULTS, Server
 
 GIVE_WAY_S = 10.0  # long enough to be stopped meanwhile
@@ -45,6 +46,7 @@ class Worker(UvicornWorker):
         server = Server(self.config)
         # What gunicorn sends for a quick end.
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGINT, None)
+        Collector(server.server_state.connections).start()
         # Sockets, not gunicorn's wrappers: uvloop would close those behind its own back, and they would complain.
         await server.serve(sockets=[listener.sock for listener in self.sockets])
         if not server.started:

@@ -72,6 +72,10 @@ class HttpProtocol(Connection, HttpToolsProtocol):
         self._due = None
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self.parser = None  # type: ignore[assignment] # it holds this connection, which nobody else does anymore
+
     def is_overdue(self, now: float) -> bool:
         if self._due is not None and self.flow.read_paused:  # it is us who let it wait
             self._due = max(self._due, now + HEAD_S)

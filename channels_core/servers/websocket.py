@@ -12,12 +12,14 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
+from websockets.protocol import OPEN
 
+from ..frames import WRITE_FRAMES
 from ..meters import meters
 from ..types import Message, Receive, Scope, Send
+from .lean import LeanProtocol
 from .overdue import Connection
 
 logger = logging.getLogger(__name__)
@@ -33,8 +35,10 @@ SLICE_BYTES = 4 * 1024  # what is read of a client before others have their turn
 CONTROLS_PER_S = 100  # pings and pongs of a client
 
 
-class WebSocketProtocol(Connection, WebSocketsSansIOProtocol):
+class WebSocketProtocol(Connection, LeanProtocol):
     """One websocket connection."""
+
+    __slots__ = ("_began", "_controls", "_has_failed", "_is_leaving", "_is_reading_on", "_over_since", "_unread")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,20 +50,18 @@ class WebSocketProtocol(Connection, WebSocketsSansIOProtocol):
         self._controls = 0  # within this second
         self._began = self.loop.time()
         self._over_since: float | None = None
-        application = self.app
 
-        async def to_its_end(scope: Scope, receive: Receive, send: Send) -> None:
-            try:
-                await application(scope, receive, send)
-            except asyncio.CancelledError:
-                if not meters.is_draining:
-                    raise
-                # In a line of our own: uvicorn would write a traceback for what is no error here.
-                logger.warning("Cut off what ran on %s.", scope["path"])
-            finally:
-                await self._say_farewell()
-
-        self.app = to_its_end
+    async def _run_to_its_end(self, scope: Scope, receive: Receive, send: Send) -> None:
+        application = self.app = self.config.loaded_app  # instead of this, which leads back to us
+        try:
+            await application(scope, receive, send)
+        except asyncio.CancelledError:
+            if not meters.is_draining:
+                raise
+            # In a line of our own: uvicorn would write a traceback for what is no error here.
+            logger.warning("Cut off what ran on %s.", scope["path"])
+        finally:
+            await self._say_farewell()
 
     # --- The end -------------------------------------------------------------------------------------
 
@@ -86,6 +88,7 @@ class WebSocketProtocol(Connection, WebSocketsSansIOProtocol):
             return now - self._over_since >= CLOSE_S
         if not self.handshake_complete:
             return now - self._began >= ACCEPT_S
+        self.keep_alive(now)
         return self.is_stuck(now)
 
     def give_up(self) -> None:
@@ -134,10 +137,27 @@ class WebSocketProtocol(Connection, WebSocketsSansIOProtocol):
             self._refuse("This server is stopping; try again.\n")
         else:
             super().handle_connect(event)
+            if not self.close_sent:
+                self.app = self._run_to_its_end
+                self.scope["extensions"][WRITE_FRAMES] = {"write": self.write_frames}
 
     def start_keepalive(self) -> None:
         super().start_keepalive()
         self._regulate()  # the handshake is over
+
+    # --- What goes out past ``send`` -----------------------------------------------------------------
+
+    def write_frames(self, frames: bytes) -> bool:
+        """
+        Write what has been made ahead, see ``channels_core.frames``, as it is; false: that has to take the way
+        through ``send`` now, which waits for its turn or says what is wrong.
+        """
+        # For every recipient of every message, so no more than this: uvicorn's class keeps in three flags what
+        # the state is, and the websockets library in one; a lost line shows in the transport first.
+        if self._gate.is_free and self.conn._state is OPEN and not self.transport.is_closing():
+            self.transport.write(frames)
+            return True
+        return False
 
     # --- What comes in -------------------------------------------------------------------------------
 
@@ -180,8 +200,9 @@ class WebSocketProtocol(Connection, WebSocketsSansIOProtocol):
         self._regulate()
 
     async def receive(self) -> Any:
-        message = await super().receive()
-        if self._unread:
+        message = await self.queue.get()
+        if self.read_paused or self._unread:
+            self.read_paused = self.read_paused and not self.queue.empty()
             self._regulate()
         return message
 

@@ -6,13 +6,13 @@ import time
 from random import Random
 from typing import Any
 
-from channels_redis.pubsub import RedisPubSubChannelLayer
+from channels_core.layers.redis import RedisChannelLayer
 
 LOSS, TWICE, LATE = 0.05, 0.15, 0.3  # how often
 MOST_LATE_S = 0.4
 
 
-class BadLayer(RedisPubSubChannelLayer):
+class BadLayer(RedisChannelLayer):
     """
     Loses, doubles, delays and so reorders what is broadcast; by chance, with the seed in FAULTS_SEED.
 

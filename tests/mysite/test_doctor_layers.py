@@ -22,20 +22,27 @@ def own_redis():
 def test_without_redis_nothing_else_is_tried():
     """One cause, one finding: a layer that waits for a Redis that is not there says nothing new."""
     url = f"redis://127.0.0.1:{free_port()}/0"
-    layer = {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [url]}}
+    layer = {"BACKEND": "channels_core.layers.redis.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
     with override_settings(REDIS_URL=url, CHANNEL_LAYERS={"default": layer}):
         assert levels(layers.examine()) == [Level.ERROR]
 
 
-@pytest.mark.parametrize("backend", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "channels_core.layers.redis.RedisChannelLayer",
+        "channels_redis.core.RedisChannelLayer",
+        "channels_redis.pubsub.RedisPubSubChannelLayer",
+    ],
+)
 def test_what_is_sent_through_redis_comes_back(redis_server, backend):
-    layer = {"BACKEND": f"channels_redis.{backend}", "CONFIG": {"hosts": [redis_server.url]}}
+    layer = {"BACKEND": backend, "CONFIG": {"hosts": [redis_server.url]}}
     with override_settings(REDIS_URL=redis_server.url, CHANNEL_LAYERS={"default": layer}):
         answers, comes_back = layers.examine()
 
     assert levels([answers, comes_back]) == [Level.OK, Level.OK]
     assert f" at {redis_server.url} answers in " in answers.text
-    assert backend.partition(".")[2] in comes_back.text
+    assert backend.rpartition(".")[2] in comes_back.text
 
 
 def test_a_wrong_password_is_not_shown(redis_server):

@@ -10,8 +10,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import uvicorn
 from django.conf import settings
+from uvicorn.server import ServerState
 
+from channels_core.servers.uvicorn import DEFAULTS, WebSocketProtocol
+from tests.channels_core.servers.lines import HANDSHAKE, Line, echo, until
 from tests.servers import Server, wait_until
 
 APPLICATION = "tests.channels_core.servers.app:application"
@@ -153,3 +157,24 @@ def site(running_site):
     """That server, with a clean page for notes."""
     running_site.test = uuid4().hex
     return running_site
+
+
+@pytest.fixture
+async def open_connection():
+    """Open a websocket without a server, past its handshake, with these options of uvicorn's."""
+    opened = []
+
+    async def open_connection(**options):
+        connection = WebSocketProtocol(uvicorn.Config(echo, **DEFAULTS | options), ServerState(), {})
+        connection.connection_made(Line())
+        opened.append(connection)
+        connection.data_received(HANDSHAKE)
+        await until(lambda: connection.handshake_complete)
+        assert connection.transport.taken.startswith(b"HTTP/1.1 101 ")
+        connection.transport.taken.clear()
+        return connection
+
+    yield open_connection
+    for connection in opened:
+        connection.connection_lost(None)
+        await until(lambda: not connection.tasks)  # noqa: B023 (awaited in its turn)
