@@ -41,11 +41,11 @@ faults: $(VENV)/requirements-dev.txt ## Let everything fail under load, and coun
 
 bench: $(VENV)/requirements-dev.txt ## Measure it beside others, in ten minutes (docs/performance.md)
 	@scripts/bench-install
-	@.bench/driver/bin/python -m benchmarks
+	@$(BIN)/python -m benchmarks
 
 bench-quick: $(VENV)/requirements-dev.txt ## Measure fan-out beside a bare loop and Channels, within a minute
 	@scripts/bench-install
-	@.bench/driver/bin/python -m benchmarks --quick
+	@$(BIN)/python -m benchmarks --quick
 
 lint: $(VENV)/requirements-dev.txt ## Check style, formatting and types
 	$(BIN)/ruff check

@@ -14,7 +14,7 @@ from django.contrib.auth import (
 )
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.utils.crypto import constant_time_compare
-from django.utils.functional import LazyObject
+from django.utils.functional import LazyObject, empty
 
 from .db import database_sync_to_async
 from .middleware import BaseMiddleware
@@ -160,7 +160,8 @@ class AuthMiddleware(BaseMiddleware):
         # Somebody further out, or a test, may have said who it is.
         if is_unknown:
             await self.resolve_scope(scope)
-        return await super().__call__(scope, receive, send)
+            _unwrap(scope)
+        return await self.inner(scope, receive, send)
 
     def populate_scope(self, scope: Scope) -> None:
         """Put a place for the user into ``scope``; ``ValueError`` without a session."""
@@ -170,6 +171,13 @@ class AuthMiddleware(BaseMiddleware):
     async def resolve_scope(self, scope: Scope) -> None:
         """Put the user into that place."""
         scope["user"]._wrapped = await get_user(scope)
+
+
+def _unwrap(scope: Scope) -> None:
+    """The user itself in place of what stands for it: a connection keeps it for long, and asks it often."""
+    user = scope["user"]
+    if type(user) is UserLazyObject and user._wrapped is not empty:
+        scope["user"] = user._wrapped
 
 
 def AuthMiddlewareStack(inner: ASGIApplication) -> ASGIApplication:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -120,44 +120,50 @@ class Hub:
         """The layer has not taken something: what its groups' sources have is looked at now, not in its time."""
         self._line.suspect()
 
-    async def subscribe(self, group: str, listener: Listener) -> None:
+    async def subscribe(self, listener: Listener, *groups: str) -> None:
         """
-        From now on ``listener`` gets what is broadcast to ``group``.
+        From now on ``listener`` gets what is broadcast to these groups.
 
-        While the layer is away that is what the group's source has, a second later; see ``recovery``.
+        While the layer is away that is what a group's source has, a second later; see ``recovery``.
         """
-        await self._join(group, listener, None)
+        await self._join(listener, groups)
 
-    async def unsubscribe(self, group: str, listener: Listener) -> None:
-        """``listener`` gets nothing more of ``group``."""
-        members = self._members.get(group, {})
-        if listener in members:
-            self._fanout.catch_up(listener)
-            del members[listener]
-        if not members:
-            self._members.pop(group, None)
-            self._positions.forget(group)
-            await self._line.settle(group)
+    async def unsubscribe(self, listener: Listener, *groups: str) -> None:
+        """``listener`` gets nothing more of these groups."""
+        self._fanout.catch_up(listener)
+        empty = []
+        for group in groups:
+            members = self._members.get(group, {})
+            members.pop(listener, None)
+            if not members:
+                self._members.pop(group, None)
+                self._positions.forget(group)
+                empty.append(group)
+        if empty:
+            await self._line.settle(*empty)
 
     @asynccontextmanager
-    async def subscribing(self, group: str, listener: Listener) -> AsyncIterator[None]:
+    async def subscribing(self, listener: Listener, *groups: str) -> AsyncIterator[None]:
         """
         Subscribe, and hold events back while the block runs; they follow when it ends.
 
         What the block sends is therefore first, and nothing that happens meanwhile is missed. If the
-        block raises, the subscription ends.
+        block raises, the subscriptions end.
         """
-        await self._join(group, listener, [])
+        await self._join(listener, groups, is_held=True)
         try:
             yield
         except BaseException:
-            await self.unsubscribe(group, listener)
+            await self.unsubscribe(listener, *groups)
             raise
-        members = self._members.get(group, {})
-        if listener in members:  # it has not left meanwhile
-            held, members[listener] = members[listener], None
-            if held:
-                listener.write(Burst(*held))
+        held: list[str] = []
+        for group in groups:
+            members = self._members.get(group, {})
+            if listener in members:  # it has not left meanwhile
+                held += members[listener] or ()
+                members[listener] = None
+        if held:
+            listener.write(Burst(*held))
 
     def start_at(self, group: str, head: int) -> None:
         """Tell how far the group had come when somebody read it, so that what is lost from then on is noticed."""
@@ -168,14 +174,16 @@ class Hub:
         """Write ``event`` to the sockets of this process only."""
         self._fanout.add(group, _encode(event))
 
-    async def _join(self, group: str, listener: Listener, held: list[str] | None) -> None:
-        layer_group(group)  # a malformed name is refused before anything is done
+    async def _join(self, listener: Listener, groups: Iterable[str], *, is_held: bool = False) -> None:
+        for group in groups:
+            layer_group(group)  # a malformed name is refused before anything is done
         self._fanout.catch_up(listener)
-        self._members.setdefault(group, {})[listener] = held
+        for group in groups:
+            self._members.setdefault(group, {})[listener] = [] if is_held else None
         try:
-            await self._line.settle(group)
+            await self._line.settle(*groups)
         except BaseException:
-            await self.unsubscribe(group, listener)
+            await self.unsubscribe(listener, *groups)
             raise
 
     def _take(self, message: Message) -> None:

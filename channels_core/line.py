@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, KeysView
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, KeysView
 from typing import Any
 
 from .layers import BaseChannelLayer, InMemoryChannelLayer
@@ -74,6 +74,8 @@ class Line:
 
     async def settle(self, *groups: str) -> None:
         """Make the layer's membership of these fit ``groups``: now, or as soon as the layer is there."""
+        if self._is_settled(groups):
+            return
         self._unsettled.update(groups)
         # One at a time, as joining and leaving cross; what gathers meanwhile goes together.
         async with self._settling:
@@ -83,6 +85,10 @@ class Line:
             except BaseException:  # who is cancelled leaves it to the next, who waits for the same
                 self._unsettled |= unsettled
                 raise
+
+    def _is_settled(self, groups: Iterable[str]) -> bool:
+        """Whether they have members, and the layer knows it, as it nearly always does."""
+        return self.is_heard and all(group in self._groups and self._joined.get(group) == self._era for group in groups)
 
     async def _settle(self, groups: set[str]) -> None:
         joining = {group for group in groups & self._groups if self._joined.get(group) != self._era}

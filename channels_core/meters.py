@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 
-# What was dropped since the process started. Reasons: "channel_full", "expired" (messages of our
-# layers), "unreadable" (what another key or serialiser has made), "slow_socket" (connections closed with 1013), "after_close" (events for a socket that was closed),
-# "overdue" (connections given up because their clients let the server wait).
+# What was dropped since the process started. Reasons: "channel_full", "expired" (messages of our layers),
+# "unreadable" (what another key or serialiser has made), "slow_socket" (connections closed with 1013),
+# "after_close" (events for a socket that was closed), "overdue" (connections given up because their clients
+# let the server wait).
 drops: Counter[str] = Counter()
 
 

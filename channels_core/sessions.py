@@ -169,8 +169,9 @@ class SessionMiddleware(BaseMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         wrapper = InstanceSessionWrapper(scope, send)
+        scope = wrapper.scope  # what came in is let go of: this lasts as long as the connection
         await wrapper.resolve_session()
-        return await self.inner(wrapper.scope, receive, wrapper.send)
+        return await self.inner(scope, receive, wrapper.send)
 
 
 def SessionMiddlewareStack(inner: ASGIApplication) -> ASGIApplication:

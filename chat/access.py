@@ -23,12 +23,13 @@ class Facts(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A room as one of its members has it. ``last_read``: how far they have read it."""
+    """A room as one of its members has it. ``last_read``: how far they have read it; ``head``: when this was read."""
 
     room_id: int
     facts: Facts
     last_seq: int
     last_read: int
+    head: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,6 @@ class Standing:
         return HASH_SESSION_KEY in session and is_made_for(session, User(password=self.passwords[user_id]))
 
 
-def places_of(user_id: int) -> dict[int, Place]:
-    """The rooms of a person, by their keys."""
-    return _places([user_id]).get(user_id, {})
-
-
 def facts_of(room_ids: Iterable[int]) -> dict[int, Facts]:
     """What is said about those of the rooms that exist."""
     rows = Room.objects.filter(pk__in=room_ids).values_list("pk", *Facts._fields)
@@ -72,17 +68,18 @@ def standing(user_ids: Collection[int], families: Collection[str]) -> Standing:
     return Standing(
         passwords=dict(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", "password")),
         sessions={session.family: session for session in sessions},
-        places=_places(user_ids),
+        places=places_of(user_ids),
     )
 
 
-def _places(user_ids: Collection[int]) -> dict[int, dict[int, Place]]:
+def places_of(user_ids: Collection[int]) -> dict[int, dict[int, Place]]:
+    """The rooms of each of these people, by their keys."""
     # Plain rows: there may be thousands, every second while Redis is away.
     facts = [f"room__{name}" for name in Facts._fields]
     rows = Membership.objects.filter(user__in=user_ids).values_list(
-        "user_id", "room_id", "room__last_seq", "last_read", *facts
+        "user_id", "room_id", "room__last_seq", "last_read", "room__head", *facts
     )
     places: dict[int, dict[int, Place]] = {}
-    for user_id, room_id, last_seq, last_read, *facts in rows:
-        places.setdefault(user_id, {})[room_id] = Place(room_id, Facts(*facts), last_seq, last_read)
+    for user_id, room_id, last_seq, last_read, head, *facts in rows:
+        places.setdefault(user_id, {})[room_id] = Place(room_id, Facts(*facts), last_seq, last_read, head)
     return places

@@ -26,17 +26,17 @@ class Activity:
         self._clock = clock
         self._lock = threading.Lock()
         self._told: dict[int, float] = {}
-        self._waiting: dict[int, tuple[str, int]] = {}
+        self._waiting: dict[int, events.Telling] = {}
 
-    def note(self, room: Room) -> None:
-        """Tell of the room's last message: at once, or together with those that follow in the same second."""
+    def note(self, room: Room) -> events.Telling | None:
+        """What to tell of the room's last message now; None if it is told with those that follow in the same second."""
+        news = events.news(room)
         with self._lock:
             if self._is_too_soon(room.pk):
-                self._waiting[room.pk] = (room.slug, room.last_seq)
-                return
+                self._waiting[room.pk] = news
+                return None
             self._told[room.pk] = self._clock()
-        group, event = events.activity_group(room.pk), events.activity(room.slug, room.last_seq)
-        events.publish(group, event, head=room.last_seq)
+        return news
 
     async def flush(self) -> None:
         """
@@ -50,9 +50,9 @@ class Activity:
             }
             self._told = {room_id: told for room_id, told in self._told.items() if self._is_too_soon(room_id)}
             self._told.update(dict.fromkeys(due, self._clock()))
-        for room_id, (slug, last_seq) in due.items():
+        for group, event, after, head in due.values():
             try:
-                await broadcast(events.activity_group(room_id), events.activity(slug, last_seq), head=last_seq)
+                await broadcast(group, event, after=after, head=head)
             except Exception as error:
                 # Healed as above.
                 return logger.warning("Activity was not told, the channel layer does not take it: %s", error)

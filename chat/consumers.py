@@ -7,16 +7,18 @@ from urllib.parse import parse_qs
 
 from channels_core.broadcast import broadcast, get_hub
 from channels_core.db import database_sync_to_async
+from channels_core.generic.connection import INTERNAL_ERROR
 
 from . import events, frames, limits, queries, services
 from .access import Place
+from .arrivals import Arrival, encode, get_arrivals
 from .events import CloseCode
 from .frames import Frame
-from .inbox import ChatConsumer, InboxConsumer
-from .journal import get_journals
-from .models import Message, Room, User
+from .inbox import LATER, ChatConsumer, InboxConsumer
+from .models import Message, Room
 from .presence import get_presence
 from .pulse import get_pulse
+from .receipts import Receipts
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ class RoomConsumer(InboxConsumer):
 
     asked = events.ASKED
     place: Place
+    receipts: Receipts | None = None  # of the first post on
 
     async def enter(self) -> None:
         try:
@@ -40,7 +43,7 @@ class RoomConsumer(InboxConsumer):
         self.place = place
         # Subscribe, then read: what happens in between is held back and follows the welcome, and is
         # harmless where the welcome has it already. In the other order it could be lost.
-        async with self.listening(events.room_group(place.room_id), *self.inbox_groups()):
+        async with self.subscribing(events.room_group(place.room_id), *self.inbox_groups()):
             await self.welcome(place, since)
 
     def since(self) -> int | None:
@@ -58,22 +61,19 @@ class RoomConsumer(InboxConsumer):
         get_pulse().enter(place.room_id)
         presence = get_presence()
         present = await presence.track(place.room_id, events.person(self.user))
-        page, recovered, people = await database_sync_to_async(_welcome)(self.room, present, since)
-        get_hub().start_at(events.room_group(place.room_id), page.head)
+        told = await get_arrivals().welcomes.ask(Arrival(place, present, since))
+        get_hub().start_at(events.room_group(place.room_id), told.head)
         self.start_activity()
-        await self.send_json(
-            events.welcome(
-                place,
-                page.head,
-                page.messages,
-                page.more,
-                people,
-                self.places.values(),
-                reader=self.user_id,
-                recovered=recovered,
-                local=presence.is_local,
-            )
+        welcome = events.welcome(
+            place,
+            told.head,
+            told.more,
+            self.places.values(),
+            reader=self.user_id,
+            recovered=told.recovered,
+            local=presence.is_local,
         )
+        await self.send(encode(welcome, messages=told.messages, present=told.present))
         self.is_welcomed = True
 
     @property
@@ -99,7 +99,8 @@ class RoomConsumer(InboxConsumer):
     async def do(self, frame: Frame) -> dict[str, Any] | None:
         match frame:
             case {"type": "message.post"}:
-                return {"message": events.message(await self.post(frame))}
+                await self.post(frame)
+                return LATER
             case {"type": "message.edit"}:
                 text = frames.string(frame, "text")
                 return {"message": events.message(await self.change(services.edit_message, frame, text=text))}
@@ -115,12 +116,25 @@ class RoomConsumer(InboxConsumer):
                 return {"head": page.head, "messages": [*map(events.message, page.messages)], "more": page.more}
         return None
 
-    async def post(self, frame: Frame) -> Message:
+    async def post(self, frame: Frame) -> None:
+        """Have it stored; the reply follows then, and the next frame need not wait for that."""
         self.take(limits.posts)
         draft = services.Draft(
             self.place.room_id, self.user_id, frames.uuid(frame, "client_id"), frames.string(frame, "text")
         )
-        return await get_journals().posts.post(draft)
+        if self.receipts is None:
+            self.receipts = Receipts(self.send_soon, self.fail)
+        await self.receipts.post(frame["ref"], draft)
+
+    def fail(self, error: BaseException) -> None:
+        """Close for a bug of ours."""
+        logger.error("A post failed: path %s, user %s.", self.scope["path"], self.user_id, exc_info=error)
+        self.close_soon(INTERNAL_ERROR)
+
+    async def websocket_disconnect(self, message: Any) -> None:
+        if self.receipts:  # a server that stops lets the replies to what is running through
+            await self.receipts.settle()
+        await super().websocket_disconnect(message)
 
     async def change(self, service: Callable[..., Message], frame: Frame, **fields: Any) -> Message:
         """What the service makes of the message that the frame names."""
@@ -153,9 +167,3 @@ class NoSuchAddressConsumer(ChatConsumer):
     async def connect(self) -> None:
         await self.accept()
         await self.refuse(CloseCode.NO_SUCH_ROOM)
-
-
-def _welcome(room: Room, present: set[int], since: int | None) -> tuple[queries.Page, bool, list[User]]:
-    """What the welcome tells, in one visit to the database: all that was missed, or the newest page; never a part."""
-    changes = queries.resumed(room, since) if since is not None else None
-    return changes or queries.page_of(room), changes is not None, queries.people(present)

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from channels_core.broadcast import broadcast_sync
+from channels_core.broadcast import broadcast, broadcast_sync
 from channels_core.layers.patience import line_errors
 
 from .access import Facts, Place
@@ -77,7 +77,20 @@ def key_of(group: str) -> int:
     return int(group.rpartition(".")[2])
 
 
-def person(user: User) -> Event:
+class Named(Protocol):
+    """Who is told of: a user, or what is known of one."""
+
+    @property
+    def pk(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def colour(self) -> int: ...
+
+
+def person(user: Named) -> Event:
     return {"id": user.pk, "name": user.name, "colour": user.colour}
 
 
@@ -105,9 +118,7 @@ def room(place: Place) -> Event:
 def welcome(
     place: Place,
     head: int,
-    messages: Sequence[Message],
     more: bool,
-    present: Iterable[User],
     rooms: Iterable[Place],
     *,
     reader: int,
@@ -117,16 +128,17 @@ def welcome(
     """
     The first frame: what has changed since the reader was here (``recovered``), or the newest page; and who is here.
 
-    ``more``: messages older than those of the page exist. ``rooms``: all that the reader is a member of.
+    ``more``: messages older than those of the page exist. ``rooms``: all that the reader is a member of. What many are
+    told alike, ``messages`` and ``present``, is empty here: ``arrivals`` has it encoded.
     """
     return {
         "type": "welcome",
         "room": room(place),
         "head": head,
         "recovered": recovered,
-        "messages": [message(each) for each in messages],
+        "messages": [],
         "more": more,
-        "present": [person(user) for user in present],
+        "present": [],
         "local": local,
         **inbox_welcome(rooms, reader=reader),
     }
@@ -202,27 +214,62 @@ def refused_by(ref: str | int, error: ValidationError) -> Event:
     return refused(ref, error.code or "invalid", error.messages[0], **more)
 
 
-def publish(group: str, event: Event, *, after: int | None = None, head: int | None = None) -> None:
+class Telling(NamedTuple):
+    """An event, the broadcast group that is told, and the event's position in it, where it has one."""
+
+    group: str
+    event: Event
+    after: int | None = None
+    head: int | None = None
+
+
+def changes(room: Room, after: int, changed: Sequence[Message]) -> Telling:
+    """What everybody in the room is told of messages: all that changed after the change ``after``."""
+    head = changed[-1].version
+    return Telling(room_group(room.pk), messages(after, head, changed), after, head)
+
+
+def news(room: Room) -> Telling:
+    """What all members of the room are told, wherever they are."""
+    return Telling(activity_group(room.pk), activity(room.slug, room.last_seq), head=room.last_seq)
+
+
+def has_read(user_id: int, slug: str, seq: int) -> Telling:
+    """What a person's tabs are told of how far they have read."""
+    return Telling(user_group(user_id), read(slug, seq))
+
+
+def tell(telling: Telling) -> None:
     """
-    Broadcast from synchronous code, after the commit.
+    Broadcast from synchronous code, after the commit; it returns when the layer has it.
 
     While the channel layer is away nothing is told: what has a position is found by it, and nobody waits for the bell.
     """
+    group, event, after, head = telling
     try:
         broadcast_sync(group, event, after=after, head=head)
     except line_errors() as error:
-        logger.warning("%s was told nothing, the channel layer does not answer: %r", group, error)
+        _away(group, error)
 
 
-def publish_messages(room: Room, after: int, changed: Sequence[Message]) -> None:
-    """Tell everybody in the room."""
-    head = changed[-1].version
-    publish(room_group(room.pk), messages(after, head, changed), after=after, head=head)
+async def tell_later(telling: Telling) -> None:
+    """``tell`` for the event loop; a failure is logged, as nobody waits for it."""
+    group, event, after, head = telling
+    try:
+        await broadcast(group, event, after=after, head=head)
+    except line_errors() as error:
+        _away(group, error)
+    except Exception:
+        logger.exception("%s was told nothing.", group)
 
 
-def publish_read(user_id: int, slug: str, seq: int) -> None:
-    """Tell a person's tabs how far they have read."""
-    publish(user_group(user_id), read(slug, seq))
+def publish(group: str, event: Event) -> None:
+    """``tell`` for what has no position."""
+    tell(Telling(group, event))
+
+
+def _away(group: str, error: BaseException) -> None:
+    logger.warning("%s was told nothing, the channel layer does not answer: %r", group, error)
 
 
 def _time(moment: datetime | None) -> str | None:

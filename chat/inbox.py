@@ -1,30 +1,30 @@
 """What all sockets of a person share: who they are, which questions they ask, and the inbox of their rooms."""
 
 import logging
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError
 
 from channels_core.broadcast import get_hub
-from channels_core.db import database_sync_to_async
 from channels_core.generic.websocket import AsyncJsonWebsocketConsumer
 
-from . import access, events, frames, limits, services
+from . import events, frames, limits, services
 from .access import Place
+from .arrivals import get_arrivals
 from .events import CloseCode
 from .frames import Frame
 from .journal import NotNow, get_journals, unavailable
 from .models import User
 from .pulse import get_pulse
-from .sessions import FAMILY
+from .sessions import FAMILY, SessionStore
 from .watch import get_watch
 
 logger = logging.getLogger(__name__)
 
 MAX_REF_LENGTH = 64
+LATER: dict[str, Any] = {}  # in place of an answer that comes when what was asked for is done
 FULL_S = 30.0  # when somebody with too many sockets may try again
 
 
@@ -82,12 +82,16 @@ class InboxConsumer(ChatConsumer):
         # From here on, so that nothing that is taken from this person can slip through.
         self.is_watched = True
         await get_watch().enter(self)
-        self.family, self.places = await database_sync_to_async(_arrive)(self.scope, self.user_id)
+        if session := self.scope.get("session"):
+            self.family = await session.aget(FAMILY)
+            if isinstance(session, SessionStore):
+                session.forget()
+        self.places = await get_arrivals().places.ask(self.user_id)
         await self.enter()
 
     async def enter(self) -> None:
         """Subscribe, and say welcome."""
-        async with self.listening(events.INBOX_GROUP, *self.inbox_groups()):
+        async with self.subscribing(events.INBOX_GROUP, *self.inbox_groups()):
             get_pulse().enter()
             self.has_entered = True
             self.start_activity()
@@ -104,14 +108,6 @@ class InboxConsumer(ChatConsumer):
     def leave(self) -> None:
         """Undo what ``enter`` has counted."""
         get_pulse().leave()
-
-    @asynccontextmanager
-    async def listening(self, *groups: str) -> AsyncIterator[None]:
-        """Subscribe; what is broadcast while the block runs is held back and follows it."""
-        async with AsyncExitStack() as stack:
-            for group in groups:
-                await stack.enter_async_context(self.subscribing(group))
-            yield
 
     def inbox_groups(self) -> list[str]:
         return [events.user_group(self.user_id), *map(events.activity_group, self.places)]
@@ -145,12 +141,13 @@ class InboxConsumer(ChatConsumer):
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         match content:
             case {"ref": str() | int() as ref} if not isinstance(ref, bool) and len(str(ref)) <= MAX_REF_LENGTH:
-                await self.send_json(await self.answer(ref, content))
+                if reply := await self.answer(ref, content):
+                    await self.send_json(reply)
             case _:
                 await self.refuse(CloseCode.MALFORMED)
 
-    async def answer(self, ref: str | int, frame: Frame) -> events.Event:
-        """The reply to a frame. What cannot be done is refused by name; the socket lives on."""
+    async def answer(self, ref: str | int, frame: Frame) -> events.Event | None:
+        """The reply, or None if it comes later. What cannot be done is refused by name; the socket lives on."""
         try:
             fields = await self.do(frame)
         except ValidationError as error:
@@ -160,7 +157,7 @@ class InboxConsumer(ChatConsumer):
             return events.refused_by(ref, unavailable())
         if fields is None:
             return events.refused(ref, "unknown_type", f"Expected one of: {', '.join(self.asked)}.")
-        return events.reply(ref, **fields)
+        return None if fields is LATER else events.reply(ref, **fields)
 
     asked: Iterable[str] = ("read.set",)
 
@@ -182,8 +179,3 @@ class InboxConsumer(ChatConsumer):
         self.take(limits.reads)
         mark = services.ReadMark(room_id, self.user_id, frames.number(frame, "seq", least=0))
         return await get_journals().reads.post(mark)
-
-
-def _arrive(scope: dict[str, Any], user_id: int) -> tuple[str | None, dict[int, Place]]:
-    """The family of the session, where there is one, and the rooms of the person."""
-    return scope["session"].get(FAMILY) if "session" in scope else None, access.places_of(user_id)

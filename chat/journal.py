@@ -2,7 +2,8 @@
 Group commit: what comes while a batch is being stored goes into the next one.
 
 Storing has a cost for each transaction, and nearly none for each message in it. Nothing waits for a timer: on an
-idle system a draft is stored at once, alone. Read marks go the same way, in batches of their own.
+idle system a draft is stored at once, alone. Read marks go the same way, in batches of their own. What a batch has
+to tell is told once it is stored, and the next one does not wait for that.
 """
 
 import asyncio
@@ -19,14 +20,17 @@ from django.db import InterfaceError, OperationalError
 
 from channels_core.db import database_sync_to_async
 
-from . import services
+from . import events, services
 from .models import Message
-from .services import Draft, ReadMark
+from .services import Draft, ReadMark, Tell
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 1000  # drafts
 MAX_BATCH = 200  # drafts of one transaction, which holds the locks of their rooms
+# Of the event loop before a batch: what other sockets have received by now gets here. One to read it, one for the
+# consumer, and one more for what the last batch has set off.
+TURNS = 3
 BUSY_S = 1.0  # when to come back
 AWAY_S = 2.0
 
@@ -51,18 +55,25 @@ def unavailable() -> NotNow:
 class Journal(Generic[Asked, Stored]):
     """Has ``store`` write what is asked for in one process, a batch at a time."""
 
-    def __init__(self, store: Callable[[Sequence[Asked]], Sequence[Stored | ValidationError]]) -> None:
+    def __init__(self, store: Callable[[Sequence[Asked], Tell], Sequence[Stored | ValidationError]]) -> None:
         self._store_batch = store
+        self._telling: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak references only
         self._waiting: deque[tuple[Asked, asyncio.Future[Stored]]] = deque()
         self._writing: asyncio.Task[None] | None = None
 
     async def post(self, draft: Asked) -> Stored:
         """
-        What has been stored, once it is for good. A draft that was taken is stored even if nobody waits any more.
+        What has been stored, once it is for good; what ``take`` raises, or ``ValidationError``: see ``services``.
+        """
+        return await self.take(draft)
+
+    def take(self, draft: Asked) -> "asyncio.Future[Stored]":
+        """
+        Have a draft stored, even if nobody waits for it any more; the future says what ``post`` does.
 
         Raises:
-            ValidationError: it was refused, see ``services``.
-            NotNow: with the code ``busy`` if too many wait, ``unavailable`` if the database does not answer.
+            NotNow: with the code ``busy``: too many wait. In the future it has the code ``unavailable``: the database
+                does not answer.
         """
         if len(self._waiting) >= MAX_WAITING:
             raise NotNow(
@@ -73,11 +84,13 @@ class Journal(Generic[Asked, Stored]):
         if self._writing is None:
             # Not in the context of the connection that happens to be the first.
             self._writing = asyncio.create_task(self._write(), context=contextvars.Context())
-        return await stored
+        return stored
 
     async def _write(self) -> None:
         try:
             while self._waiting:
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
                 for (_, stored), outcome in zip(batch, await self._store([draft for draft, _ in batch]), strict=True):
                     if stored.done():  # whoever sent it has gone
@@ -91,8 +104,12 @@ class Journal(Generic[Asked, Stored]):
 
     async def _store(self, drafts: Sequence[Asked]) -> Sequence[Stored | Exception]:
         """An outcome for each draft, whatever happens."""
+        told: list[events.Telling] = []
         try:
-            return await database_sync_to_async(self._store_batch)(drafts)
+            outcomes = await database_sync_to_async(self._store_batch)(drafts, told.append)
+            for telling in told:
+                self._tell(telling)
+            return outcomes
         except (OperationalError, InterfaceError) as error:
             # Whether it was committed is not known, and need not be: a draft that comes again is found by its id.
             logger.error("%d drafts were not stored, the database does not answer: %s", len(drafts), error)
@@ -103,6 +120,11 @@ class Journal(Generic[Asked, Stored]):
             # One of them is to blame; the others must not go down with it.
             logger.warning("A batch of %d drafts failed; each is tried by itself.", len(drafts), exc_info=True)
             return [outcome for draft in drafts for outcome in await self._store([draft])]
+
+    def _tell(self, telling: events.Telling) -> None:
+        task = asyncio.create_task(events.tell_later(telling))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import redis.asyncio
@@ -45,39 +47,54 @@ class Leases:
 
     async def others(self, room_id: int) -> set[int]:
         """The people that other processes have in a room; nobody while Redis is away."""
-        return await self._read(lambda pipe: self._ask_others(pipe, room_id), room_id)
+        answers = None if self.is_away else await self._ask(lambda pipe: self._ask_others(pipe, room_id))
+        return self._without_own(answers[0]) if answers else set()
 
-    async def take(self, room_id: int, user_id: int) -> set[int]:
-        """Lease a place; returns ``others``."""
+    async def exchange(self, moves: Mapping[int, Mapping[int, object]], asked: Collection[int]) -> dict[int, set[int]]:
+        """
+        Lease places and give them back, and return the ``others`` of the rooms that are ``asked`` about.
 
-        def ask(pipe: Pipeline) -> None:
-            self._ask_others(pipe, room_id)
-            self._put(pipe, room_id, [user_id])
+        Args:
+            moves: by room and person: who has left is given as None, anything else is one who came.
+            asked: rooms of ``moves``. They are read behind what is written: of two processes that a person leaves at
+                once, one at least sees that nobody is left.
+        """
+        others: dict[int, set[int]] = {}
+        for bulk in _batched(moves, BULK):
+            places: dict[int, int] = {}  # of the answers
 
-        return await self._read(ask, room_id)
+            def ask(pipe: Pipeline, bulk: Sequence[int] = bulk, places: dict[int, int] = places) -> None:
+                for room_id in bulk:
+                    came = [user_id for user_id, move in moves[room_id].items() if move is not None]
+                    left = [self._lease_of(user_id) for user_id, move in moves[room_id].items() if move is None]
+                    if came:
+                        self._put(pipe, room_id, came)
+                    if left:
+                        pipe.zrem(self._key(room_id), *left)
+                    if room_id in asked:
+                        places[room_id] = len(pipe)
+                        self._ask_others(pipe, room_id)
 
-    async def give_back(self, room_id: int, user_id: int) -> set[int]:
-        """End a lease; returns ``others``."""
+            answers = None if self.is_away else await self._ask(ask)
+            if answers is None:
+                return {}
+            others |= {room_id: self._without_own(answers[place]) for room_id, place in places.items()}
+        return others
 
-        def ask(pipe: Pipeline) -> None:
-            self._ask_others(pipe, room_id)
-            pipe.zrem(self._key(room_id), self._lease_of(user_id))
-
-        return await self._read(ask, room_id)
-
-    async def renew(self, people: Mapping[int, Collection[int]]) -> dict[int, Renewed] | None:
+    async def renew(
+        self, people: Mapping[int, Collection[int]], new: Mapping[int, Collection[int]] = MappingProxyType({})
+    ) -> dict[int, Renewed] | None:
         """
         Renew the leases of all ``people``, by room, and read those of others; None if Redis is away.
 
         It is asked even if it was away. Leases that have expired are removed, and those of this process that
-        ``people`` does not have: their end was not told.
+        ``people`` does not have: their end was not told. Those who are ``new`` need not have been leased before.
         """
         renewed: dict[int, Renewed] = {}
-        rooms = list(people)
-        for start in range(0, len(rooms), BULK):
-            bulk = rooms[start : start + BULK]
+        not_leased = {room_id: len({*people[room_id]} & {*new.get(room_id, ())}) for room_id in people}
+        for bulk in _batched(people, BULK):
 
-            def ask(pipe: Pipeline, bulk: list[int] = bulk) -> None:
+            def ask(pipe: Pipeline, bulk: Sequence[int] = bulk) -> None:
                 for room_id in bulk:
                     pipe.zremrangebyscore(self._key(room_id), "-inf", time.time())
                     self._put(pipe, room_id, people[room_id])
@@ -88,7 +105,7 @@ class Leases:
                 return None
             stale: list[tuple[int, bytes]] = []
             for room_id, (_, added, _, leases) in zip(bulk, zip(*[iter(answers)] * 4, strict=True), strict=True):
-                renewed[room_id] = Renewed(self._without_own(leases), bool(added))
+                renewed[room_id] = Renewed(self._without_own(leases), added > not_leased[room_id])
                 gone = [lease for lease in leases if self._is_own(lease) and _user_id(lease) not in people[room_id]]
                 stale += [(room_id, lease) for lease in gone]
             if stale:
@@ -101,11 +118,6 @@ class Leases:
     async def close(self) -> None:
         """Give the connections back."""
         await self._redis.aclose()
-
-    async def _read(self, ask: Callable[[Pipeline], object], room_id: int) -> set[int]:
-        """The answer to the first question, which is about others."""
-        answers = None if self.is_away else await self._ask(ask)
-        return self._without_own(answers[0]) if answers else set()
 
     async def _ask(self, ask: Callable[[Pipeline], object]) -> list[Any] | None:
         try:
@@ -144,3 +156,10 @@ class Leases:
 
 def _user_id(lease: bytes) -> int:
     return int(lease.split(b":")[0])
+
+
+def _batched(rooms: Iterable[int], size: int) -> Iterator[list[int]]:
+    """The rooms, in lists of at most ``size``."""
+    remaining = iter(rooms)
+    while bulk := list(islice(remaining, size)):
+        yield bulk

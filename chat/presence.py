@@ -1,160 +1,36 @@
 """
-Who is in which room right now: ``track``, ``untrack``, ``list``.
+Who is in which room right now: ``get_presence().track``, ``untrack``, ``list``.
 
-Counted per person, not per tab. Without Redis a process knows everybody itself. With Redis each process
-holds leases (see ``leases``). Changes are told to all processes as they happen; and at every refresh each one
-compares what its pages have been told with the leases, and tells them the difference. So whatever was lost
-comes right: a telling, a process that died or stood still, the whole of Redis. While Redis is away a process
-knows its own people, and says so.
+Without Redis a process knows everybody itself (see ``presence_local``). With Redis each process holds leases (see
+``leases``): who comes and goes is written there in bulk, and told to all processes when it is. Who joins a room asks
+nobody: whom other processes have there was read when the room was opened in this one, and is kept by what is told
+since (see ``hearsay``). At every refresh each process compares that with the leases, and tells its own pages the
+difference. So whatever was lost comes right: a telling, a process that died or stood still, the whole of Redis. While
+Redis is away a process knows its own people, and says so.
 """
 
 import asyncio
-import contextvars
-import json
 import logging
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Set
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from channels_core.broadcast import broadcast, get_hub
+from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
-from channels_core.frames import Burst
 
 from . import events, queries
+from .hearsay import View
 from .leases import Leases, Renewed
+from .presence_local import Changes, Presence, telling
 
 logger = logging.getLogger(__name__)
 
 REFRESH_S = 5
 RETRY_S = 1  # between two looks for Redis while it is away
-TELL_EVERY_S = 1  # a room hears of changes at most this often
-LEAVE_GRACE_S = 1  # a page that reloads has not left
-
-Changes = dict[int, events.Event | None]  # person -> who joined, or None for who left
-TELLING = '{"type":"presence",'  # how the frame of a telling begins
-
-
-class Presence:
-    """The people of one process; the verbs, and the telling, for every kind of store."""
-
-    def __init__(self) -> None:
-        # Room -> person -> open tabs in this process; zero for somebody who has just closed the last one.
-        self._tabs: dict[int, Counter[int]] = {}
-        # Room -> person -> who joined, or None for who left: what its next telling says.
-        self._changes: dict[int, Changes] = {}
-        self._due: set[int] = set()  # rooms whose next telling has its time
-        self._told: dict[int, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def is_local(self) -> bool:
-        """Whether there may be people elsewhere that this process cannot know of."""
-        return False
-
-    async def track(self, room_id: int, person: events.Event) -> set[int]:
-        """Count one more tab of ``person`` and return the ids of everybody who is there now."""
-        user_id = person["id"]
-        tabs = self._tabs.setdefault(room_id, Counter())
-        is_known = user_id in tabs
-        tabs[user_id] += 1  # before anything is awaited: whoever is cancelled after this untracks
-        others = await self._take(room_id, user_id)
-        if not is_known and user_id not in others:
-            self._note(room_id, user_id, person)
-        return {*tabs, *others}
-
-    def untrack(self, room_id: int, user_id: int) -> None:
-        """Count one tab less; the room hears of it if the person does not come back at once."""
-        self._tabs[room_id][user_id] -= 1
-        if not self._tabs[room_id][user_id]:
-            asyncio.get_running_loop().call_later(LEAVE_GRACE_S, lambda: self._start(self._leave(room_id, user_id)))
-
-    async def list(self, room_id: int) -> set[int]:
-        """The ids of the people in a room."""
-        return {*self._tabs.get(room_id, ()), *await self._others(room_id)}
-
-    async def refresh(self) -> None:
-        """Renew what expires; called every ``REFRESH_S`` while rooms are open in this process."""
-
-    async def _others(self, room_id: int) -> set[int]:
-        """Who is there by what other processes say; here there are none."""
-        return set()
-
-    async def _take(self, room_id: int, user_id: int) -> set[int]:
-        """Let other processes know; returns ``_others``."""
-        return set()
-
-    async def _give_back(self, room_id: int, user_id: int) -> set[int]:
-        """Let other processes know that somebody has left this one; returns ``_others``."""
-        return set()
-
-    async def _leave(self, room_id: int, user_id: int) -> None:
-        tabs = self._tabs.get(room_id, Counter())
-        if tabs.get(user_id) != 0:
-            return  # came back meanwhile, or left twice
-        del tabs[user_id]
-        if not tabs:
-            del self._tabs[room_id]
-        others = await self._give_back(room_id, user_id)
-        if user_id not in {*self._tabs.get(room_id, ()), *others}:
-            self._note(room_id, user_id, None)
-
-    def _note(self, room_id: int, user_id: int, person: events.Event | None) -> None:
-        """Collect a change for the room's next telling."""
-        self._changes.setdefault(room_id, {})[user_id] = person
-        self._tell_soon(room_id)
-
-    def _tell_soon(self, room_id: int) -> None:
-        if room_id not in self._due:
-            self._due.add(room_id)
-            loop = asyncio.get_running_loop()
-            due = self._told.get(room_id, 0) + TELL_EVERY_S
-            loop.call_at(max(due, loop.time()), lambda: self._start(self._flush(room_id)))
-
-    async def _flush(self, room_id: int) -> None:
-        self._due.discard(room_id)
-        if room_id in self._tabs:
-            self._told[room_id] = asyncio.get_running_loop().time()
-        else:
-            self._told.pop(room_id, None)
-        count = len(await self.list(room_id))
-        await self._tell(room_id, self._changes.pop(room_id, {}), count)
-
-    async def _tell(self, room_id: int, changes: Changes, count: int) -> None:
-        if changes:
-            await broadcast(events.room_group(room_id), _event(changes, count))
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        # Not in the context of the connection that happens to be the cause.
-        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
-        self._tasks.add(task)  # the loop itself holds tasks by weak references only
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            logger.error("Presence was not told.", exc_info=task.exception())
-
-
-class View:
-    """What the pages of this process have been told of a room: it listens to what they hear."""
-
-    def __init__(self) -> None:
-        self.people: set[int] = set()
-        self.is_local = False
-        # Those of whom some page may have been told otherwise, as it came at another time.
-        self.unsure: set[int] = set()
-        # Who came or went, found by comparing: to be told to this process only.
-        self.found: dict[int, events.Event | None] = {}
-
-    def write(self, burst: Burst) -> None:
-        """Take what a page is told."""
-        for event in (json.loads(text) for text in burst.texts if text.startswith(TELLING)):
-            joined, left = {person["id"] for person in event["joined"]}, set(event["left"])
-            self.people = (self.people | joined) - left
-            self.unsure -= joined | left
-            self.is_local = event["local"]
+EXCHANGE_EVERY_S = 0.1  # who comes and goes meanwhile is written to Redis together
 
 
 class RedisPresence(Presence):
@@ -163,7 +39,11 @@ class RedisPresence(Presence):
     def __init__(self, url: str, prefix: str) -> None:
         super().__init__()
         self._leases = Leases(url, prefix, self._go_local)
+        self._line = asyncio.Lock()  # what is renewed has to fit what was exchanged
         self._views: dict[int, View] = {}
+        # Room -> who has come or left, of whom the leases are not known to say so.
+        self._moving: dict[int, Changes] = {}
+        self._is_exchanging = False
         self._hub = get_hub
 
     @property
@@ -171,40 +51,113 @@ class RedisPresence(Presence):
         return self._leases.is_away
 
     async def track(self, room_id: int, person: events.Event) -> set[int]:
-        is_first = room_id not in self._views
-        present = await super().track(room_id, person)
-        if view := self._views.get(room_id):
-            if is_first:
-                view.people |= present
-                view.is_local = self.is_local
-            else:
-                # This page knows other people than those before it; who is about to be told is no matter.
-                view.unsure |= (present ^ view.people) - {person["id"], *self._changes.get(room_id, ())}
+        if (view := self._views.get(room_id)) is None:
+            view = self._views[room_id] = View(partial(self._contradict, room_id))
+            self._start(self._open(room_id, view))
+        await super().track(room_id, person)
+        if not view.opened.is_set():
+            await view.opened.wait()
+        present = {*self._tabs[room_id], *(() if self.is_local else view.people)}
+        view.welcome(present)
         return present
+
+    async def list(self, room_id: int) -> set[int]:
+        return {*self._tabs.get(room_id, ()), *await self._leases.others(room_id)}
 
     async def refresh(self) -> None:
         """Renew the leases of this process, and tell its pages what they have not heard."""
         if not self.is_local:
             await self._compare(self._believed(), await self._renew())
 
-    async def _others(self, room_id: int) -> set[int]:
-        return await self._leases.others(room_id)
+    async def _open(self, room_id: int, view: View) -> None:
+        """Listen, then read: the leases say who came before, and what is told says who comes from now on."""
+        try:
+            await self._hub().subscribe(view, events.room_group(room_id))
+        finally:
+            view.is_listening = True
+            self._exchange_soon()
 
-    async def _take(self, room_id: int, user_id: int) -> set[int]:
-        if room_id not in self._views:
-            view = self._views[room_id] = View()
-            try:
-                await self._hub().subscribe(events.room_group(room_id), view)
-            except BaseException:
-                self._views.pop(room_id, None)
-                raise
-        return await self._leases.take(room_id, user_id)
+    def _close_if_over(self, room_id: int) -> None:
+        """Listen no more, if nobody is there and nothing is left to be said."""
+        is_over = room_id not in self._tabs and room_id not in self._moving and room_id not in self._due
+        if is_over and (view := self._views.pop(room_id, None)):
+            self._start(self._hub().unsubscribe(view, events.room_group(room_id)))
 
-    async def _give_back(self, room_id: int, user_id: int) -> set[int]:
-        others = await self._leases.give_back(room_id, user_id)
-        if room_id not in self._tabs and (view := self._views.pop(room_id, None)):
-            await self._hub().unsubscribe(events.room_group(room_id), view)
-        return others
+    def _move(self, room_id: int, user_id: int, person: events.Event | None) -> None:
+        self._moving.setdefault(room_id, {})[user_id] = person
+        self._exchange_soon()
+
+    def _exchange_soon(self) -> None:
+        if not self._is_exchanging:
+            self._is_exchanging = True
+            self._start(self._exchange())
+
+    async def _exchange(self) -> None:
+        """Write who has come and left to the leases: all rooms together, one round trip at a time and not too often."""
+        try:
+            while moving := self._ready():
+                others: dict[int, set[int]] = {}
+                if not self.is_local:
+                    async with self._line:
+                        others = await self._leases.exchange(moving, self._asked(moving))
+                for room_id, changes in moving.items():
+                    self._moved(room_id, changes, others.get(room_id, set()))
+                    self._close_if_over(room_id)
+                await asyncio.sleep(EXCHANGE_EVERY_S)
+        finally:
+            self._is_exchanging = False
+
+    def _ready(self) -> dict[int, Changes]:
+        """What is moving, but for rooms that are not listened to yet, which must not be read before."""
+        return {room: dict(changes) for room, changes in self._moving.items() if self._views[room].is_listening}
+
+    def _asked(self, moving: dict[int, Changes]) -> set[int]:
+        """The rooms that open, and those that somebody leaves, who may be there in another process."""
+        return {
+            room_id
+            for room_id, changes in moving.items()
+            if None in changes.values() or not self._views[room_id].opened.is_set()
+        }
+
+    def _moved(self, room_id: int, changes: Changes, others: Set[int]) -> None:
+        """The leases say so now: tell what is news."""
+        view, tabs = self._views[room_id], self._tabs.get(room_id, Counter())
+        if not view.opened.is_set():
+            view.open(others, is_local=self.is_local)
+        moving = self._moving[room_id]
+        for user_id, person in changes.items():
+            if moving[user_id] is person:  # else they have turned round meanwhile
+                del moving[user_id]
+            is_told = user_id in view.people and user_id not in self._changes.get(room_id, ())
+            if person and user_id in tabs and not is_told:
+                self._note(room_id, user_id, person)
+            elif not person and user_id not in tabs and user_id not in others:
+                self._note(room_id, user_id, None)
+        if not moving:
+            del self._moving[room_id]
+
+    def _contradict(self, room_id: int, left: Set[int]) -> None:
+        """Another process that somebody left did not know that they were coming here."""
+        if here := {user_id for user_id in left if self._tabs.get(room_id, Counter())[user_id]}:
+            self._start(self._insist(room_id, here))
+
+    async def _insist(self, room_id: int, ids: Set[int]) -> None:
+        for user_id, person in (await self._people(ids)).items():
+            if self._tabs.get(room_id, Counter())[user_id]:
+                self._note(room_id, user_id, person)
+
+    def _count(self, room_id: int, changes: Changes) -> int:
+        if self.is_local or room_id not in self._views:
+            return super()._count(room_id, changes)
+        view = self._views[room_id]
+        known = {**dict.fromkeys(view.people, True), **view.found, **changes}
+        return len({*(user_id for user_id, is_there in known.items() if is_there), *self._tabs.get(room_id, ())})
+
+    async def _flush(self, room_id: int) -> None:
+        try:
+            await super()._flush(room_id)
+        finally:
+            self._close_if_over(room_id)
 
     async def _tell(self, room_id: int, changes: Changes, count: int) -> None:
         """Tell everybody of what has happened, and this process of what it had not heard."""
@@ -215,7 +168,7 @@ class RedisPresence(Presence):
                 gone = (view.people | view.unsure) - self._tabs.get(room_id, Counter()).keys()
                 here = dict.fromkeys(gone) | changes
             if here or view.is_local != self.is_local:
-                self._hub().tell(events.room_group(room_id), _event(here, count, local=self.is_local))
+                self._hub().tell(events.room_group(room_id), telling(here, count, local=self.is_local))
         if not self.is_local:
             await super()._tell(room_id, changes, count)
 
@@ -235,27 +188,24 @@ class RedisPresence(Presence):
         logger.warning("Presence is that of all processes again.")
         await self._compare(believed, renewed)
 
-    def _believed(self) -> dict[int, set[int]]:
+    def _believed(self) -> dict[int, Set[int]]:
         return {room_id: view.people for room_id, view in self._views.items()}
 
     async def _renew(self) -> dict[int, Renewed] | None:
-        return await self._leases.renew({room_id: set(tabs) for room_id, tabs in self._tabs.items() if tabs})
+        async with self._line:
+            people = {room_id: set(tabs) for room_id, tabs in self._tabs.items() if tabs}
+            return await self._leases.renew(people, new=self._moving)
 
-    async def _compare(self, believed: dict[int, set[int]], renewed: dict[int, Renewed] | None) -> None:
+    async def _compare(self, believed: dict[int, Set[int]], renewed: dict[int, Renewed] | None) -> None:
         """Tell the pages of this process how what they believed, before the leases were read, differs from these."""
         joined: dict[int, set[int]] = {}
         for room_id, room in (renewed or {}).items():
-            view, before = self._views.get(room_id), believed.get(room_id, set())
-            if view is None:
-                continue
-            present = {*self._tabs.get(room_id, ()), *room.others}
-            told = self._changes.get(room_id, {}).keys()  # soon, and to everybody
-            # What was told while the leases were on their way is newer than they are.
-            joined[room_id] = (present - before - view.people | present & view.unsure) - told
-            left = ((before & view.people | view.unsure) - present) - told
-            # Redis was emptied, or we stood still: others may be about to renew their leases, too.
-            if not room.forgotten:
-                view.found |= dict.fromkeys(left)
+            view = self._views.get(room_id)
+            if view and view.opened.is_set():
+                present = {*self._tabs.get(room_id, ()), *room.others}
+                told = {*self._changes.get(room_id, ()), *self._moving.get(room_id, ())}
+                # Redis was emptied, or we stood still: others may be about to renew their leases, too.
+                joined[room_id] = view.compare(present, believed.get(room_id, set()), told, is_whole=not room.forgotten)
         people = await self._people(set().union(*joined.values()))
         for room_id, ids in joined.items():
             if view := self._views.get(room_id):
@@ -263,15 +213,9 @@ class RedisPresence(Presence):
                 if view.found or view.is_local != self.is_local:
                     self._tell_soon(room_id)
 
-    async def _people(self, ids: set[int]) -> dict[int, events.Event]:
+    async def _people(self, ids: Set[int]) -> dict[int, events.Event]:
         found = await database_sync_to_async(queries.people)(ids) if ids else []
-        return {user.pk: events.person(user) for user in found}
-
-
-def _event(changes: Changes, count: int, *, local: bool = False) -> events.Event:
-    joined = [person for person in changes.values() if person]
-    left = [user_id for user_id, person in changes.items() if not person]
-    return events.presence(joined, left, count, local=local)
+        return {person.pk: events.person(person) for person in found}
 
 
 _presences: WeakKeyDictionary[asyncio.AbstractEventLoop, Presence] = WeakKeyDictionary()

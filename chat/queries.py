@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
@@ -18,6 +19,14 @@ class Page:
     messages: Sequence[Message]
     more: bool
     head: int
+
+
+class Person(NamedTuple):
+    """What others see of somebody."""
+
+    pk: int
+    name: str
+    colour: int
 
 
 def place_in(user: User, slug: str) -> tuple[Room | None, Membership | None]:
@@ -112,9 +121,12 @@ def activity_of(room_id: int) -> tuple[str, int]:
     return slug, last_seq
 
 
-def people(ids: Iterable[int]) -> list[User]:
-    """The users with these keys, by name."""
-    return sorted(User.objects.filter(pk__in=ids), key=lambda user: user.name.casefold())
+def people(ids: Iterable[int]) -> list[Person]:
+    """Those of the people with these keys who exist, by name."""
+    # Plain rows: in a large room everybody who joins is told of thousands.
+    rows = User.objects.filter(pk__in=ids).values_list("pk", "display_name", "username", "colour")
+    found = [Person(pk, display_name or username, colour) for pk, display_name, username, colour in rows]
+    return sorted(found, key=lambda person: person.name.casefold())
 
 
 def rooms_of(user: User) -> QuerySet[Membership]:

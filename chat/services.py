@@ -4,19 +4,23 @@ Rules that write what is said: each checks access itself, is safe to repeat, and
 A refusal is a ``ValidationError`` whose code goes to the client as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from . import events
+from . import events, statements
 from .activity import get_activity
 from .models import Membership, Message, Room, User
 from .rendering import render
 from .validators import clean_text
+
+Tell = Callable[[events.Telling], None]
+Body = tuple[str, str] | ValidationError  # text and HTML of a message, or why it is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,9 @@ class Draft:
     text: str
 
 
-def post_messages(drafts: Sequence[Draft]) -> list[Message | ValidationError]:
+def post_messages(drafts: Sequence[Draft], tell: Tell = events.tell) -> list[Message | ValidationError]:
     """
-    Store drafts in one transaction and tell their rooms after the commit.
+    Store drafts in one transaction and have their rooms told after the commit: by ``tell``, which is called there.
 
     Each draft has its own outcome, in the order of ``drafts``: the stored message, or why it was
     refused; one that is refused does not hold up the others. A ``client_id`` that the author has used
@@ -39,30 +43,48 @@ def post_messages(drafts: Sequence[Draft]) -> list[Message | ValidationError]:
 
     Outcomes refused carry the code ``empty``, ``too_long``, ``invalid``, ``not_a_member`` or ``archived``.
     """
+    if not drafts:
+        return []
     bodies = [_body(draft.text) for draft in drafts]
+    try:
+        return _post(drafts, bodies, tell)
+    except statements.Repeated:
+        # What comes again is rare: it is looked for once it is known to be there, and numbers are given anew.
+        return _post(drafts, bodies, tell, are_known=True)
+
+
+def _post(
+    drafts: Sequence[Draft], bodies: Sequence[Body], tell: Tell, are_known: bool = False
+) -> list[Message | ValidationError]:
+    """``post_messages``; some of the drafts may be stored already where they ``are_known``, else ``Repeated``."""
     with transaction.atomic():
-        # In the order of their keys, so that two batches never wait for each other's rooms.
         room_ids = {draft.room_id for draft in drafts}
-        rooms = {room.pk: room for room in Room.objects.select_for_update().filter(pk__in=room_ids).order_by("pk")}
-        places = _places(drafts)
-        stored = _stored(drafts)
+        rooms = statements.lock_rooms(room_ids)
+        authors = statements.authors(room_ids, {draft.author_id for draft in drafts})
+        refusals = [
+            _refusal(rooms.get(draft.room_id), authors.get((draft.room_id, draft.author_id)), body)
+            for draft, body in zip(drafts, bodies, strict=True)
+        ]
+        # Nobody is refused what is stored: they hear so once more.
+        stored = _stored(drafts) if are_known or any(refusals) else {}
         outcomes: list[Message | ValidationError] = []
         posted: dict[int, list[Message]] = {}
-        for draft, body in zip(drafts, bodies, strict=True):
+        now = timezone.now()  # with the locks held, so that no message is older than one with a lower number
+        for draft, body, refusal in zip(drafts, bodies, refusals, strict=True):
             key = (draft.room_id, draft.author_id, draft.client_id)
             if key not in stored:
-                try:
-                    stored[key] = _next_message(rooms.get(draft.room_id), places.get(key[:2]), draft, body)
-                except ValidationError as refusal:
+                if refusal:
                     outcomes.append(refusal)
                     continue
+                assert not isinstance(body, ValidationError)
+                stored[key] = _next_message(rooms[draft.room_id], authors[key[:2]], draft.client_id, body, now)
                 posted.setdefault(draft.room_id, []).append(stored[key])
             outcomes.append(stored[key])
-        Message.objects.bulk_create(message for messages in posted.values() for message in messages)
+        if posted:
+            statements.insert([message for messages in posted.values() for message in messages])
+            statements.save_numbers([rooms[room_id] for room_id in posted])
         for room_id, messages in posted.items():
-            room = rooms[room_id]
-            room.save(update_fields=["head", "last_seq", "last_posted"])
-            _tell_after_commit(room, messages)
+            _tell_after_commit(rooms[room_id], messages, tell)
     return outcomes
 
 
@@ -121,7 +143,7 @@ class ReadMark:
     seq: int
 
 
-def mark_read(marks: Sequence[ReadMark]) -> list[int | ValidationError]:
+def mark_read(marks: Sequence[ReadMark], tell: Tell = events.tell) -> list[int | ValidationError]:
     """
     Remember how far people have read, and tell their other tabs after the commit.
 
@@ -145,16 +167,16 @@ def mark_read(marks: Sequence[ReadMark]) -> list[int | ValidationError]:
             last_read, last_seq, slug = rows[key]
             reached[key] = max(last_read, min(wanted[key], last_seq))
             if reached[key] > last_read:
-                _move_on(*key, slug, reached[key])
+                _move_on(*key, slug, reached[key], tell)
     refusal = ValidationError("Only members of a room can read it.", code="not_a_member")
     return [reached.get((mark.room_id, mark.user_id), refusal) for mark in marks]
 
 
-def _move_on(room_id: int, user_id: int, slug: str, seq: int) -> None:
+def _move_on(room_id: int, user_id: int, slug: str, seq: int, tell: Tell) -> None:
     # Another tab, in another process, may have been further by now.
     behind = Membership.objects.filter(room=room_id, user=user_id, last_read__lt=seq)
     if behind.update(last_read=seq):
-        transaction.on_commit(lambda: events.publish_read(user_id, slug, seq), robust=True)
+        transaction.on_commit(lambda: tell(events.has_read(user_id, slug, seq)), robust=True)
 
 
 def _locked(actor: User, room: Room, message_id: int) -> tuple[Membership, Message]:
@@ -172,34 +194,43 @@ def _locked(actor: User, room: Room, message_id: int) -> tuple[Membership, Messa
 
 def _require_writable(room: Room | None, place: Membership | None) -> Membership:
     """The place of somebody who may write in the room, which is locked; else why not."""
-    if room is None or place is None:
-        raise ValidationError("Only members of a room can write in it.", code="not_a_member")
-    if room.archived:
-        raise ValidationError("This room is archived: it can be read, but not written in.", code="archived")
+    if refusal := _closed(room, place is not None):
+        raise refusal
+    assert place is not None
+    assert room is not None
     place.room = room
     return place
 
 
+def _closed(room: Room | None, is_member: bool) -> ValidationError | None:
+    """Why somebody may not write in a room, if so."""
+    if room is None or not is_member:
+        return ValidationError("Only members of a room can write in it.", code="not_a_member")
+    if room.archived:
+        return ValidationError("This room is archived: it can be read, but not written in.", code="archived")
+    return None
+
+
 def _store_change(room: Room, message: Message, when: str) -> None:
-    """Give a changed message the room's next number, save both and tell the room."""
+    """Give a changed message the room's next number, save both and have the room told."""
     message.version = room.advance()
     message.save(update_fields=["text", "html", "version", when])
     room.save(update_fields=["head"])
-    _tell_after_commit(room, [message])
+    _tell_after_commit(room, [message], events.tell)
 
 
-def _tell_after_commit(room: Room, changed: Sequence[Message]) -> None:
-    def tell() -> None:  # no partial: Django logs the __qualname__ of what fails, and a partial has none
-        events.publish_messages(room, changed[0].version - 1, changed)
-        if changed[-1].seq == room.last_seq:
-            get_activity().note(room)
+def _tell_after_commit(room: Room, changed: Sequence[Message], tell: Tell) -> None:
+    def tell_all() -> None:  # no partial: Django logs the __qualname__ of what fails, and a partial has none
+        tell(events.changes(room, changed[0].version - 1, changed))
+        if changed[-1].seq == room.last_seq and (news := get_activity().note(room)):
+            tell(news)
 
-    # Robust: a publish that fails is logged; the messages are stored, and their senders hear so.
-    transaction.on_commit(tell, robust=True)
+    # Robust: a telling that fails is logged; the messages are stored, and their senders hear so.
+    transaction.on_commit(tell_all, robust=True)
 
 
-def _body(text: str) -> tuple[str, str] | ValidationError:
-    """Text and HTML of a message, made before any lock is taken."""
+def _body(text: str) -> Body:
+    """Text and HTML of a message, made before any lock is taken; or why there is none."""
     try:
         text = clean_text(text)
     except ValidationError as error:
@@ -207,16 +238,13 @@ def _body(text: str) -> tuple[str, str] | ValidationError:
     return text, render(text)
 
 
-def _places(drafts: Sequence[Draft]) -> dict[tuple[int, int], Membership]:
-    places = Membership.objects.select_related("user").filter(
-        room__in={draft.room_id for draft in drafts},
-        user__in={draft.author_id for draft in drafts},
-        user__is_active=True,
-    )
-    return {(place.room_id, place.user_id): place for place in places}
+def _refusal(room: Room | None, author: User | None, body: Body) -> ValidationError | None:
+    """Why a draft cannot be stored, if so."""
+    return _closed(room, author is not None) or (body if isinstance(body, ValidationError) else None)
 
 
 def _stored(drafts: Sequence[Draft]) -> dict[tuple[int, int | None, UUID], Message]:
+    """Those of the drafts that have been stored before, as they are now."""
     messages = Message.objects.select_related("author").filter(
         room__in={draft.room_id for draft in drafts},
         author__in={draft.author_id for draft in drafts},
@@ -225,24 +253,18 @@ def _stored(drafts: Sequence[Draft]) -> dict[tuple[int, int | None, UUID], Messa
     return {(message.room_id, message.author_id, message.client_id): message for message in messages}
 
 
-def _next_message(
-    room: Room | None, place: Membership | None, draft: Draft, body: tuple[str, str] | ValidationError
-) -> Message:
-    """The draft with its numbers, or why not. The caller holds the lock of the room's row and saves both."""
-    place = _require_writable(room, place)
-    room = place.room
-    if isinstance(body, ValidationError):
-        raise body
-    text, html = body
+def _next_message(room: Room, author: User, client_id: UUID, body: tuple[str, str], now: datetime) -> Message:
+    """A message with the room's next numbers. The caller holds the lock of the room's row and saves both."""
     room.last_seq += 1
-    room.last_posted = timezone.now()
+    room.last_posted = now
+    text, html = body
     return Message(
-        room=room,
-        author=place.user,
+        room_id=room.pk,
+        author=author,
         seq=room.last_seq,
         version=room.advance(),
-        client_id=draft.client_id,
+        client_id=client_id,
         text=text,
         html=html,
-        created=room.last_posted,
+        created=now,
     )

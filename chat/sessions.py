@@ -11,11 +11,14 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import connection
+from django.utils import timezone
 
 from . import bell
 from .models import Session
 
 FAMILY = "_family"
+LOAD = f"SELECT session_data FROM {Session._meta.db_table} WHERE session_key = %s AND expire_date > %s"
 
 
 class SessionStore(db.SessionStore):
@@ -36,6 +39,26 @@ class SessionStore(db.SessionStore):
         row = await super().acreate_model_instance(data)
         row.family = data[FAMILY]  # type: ignore[attr-defined] # as above
         return row
+
+    def load(self) -> dict[str, Any]:
+        """
+        As Django's, in SQL of our own: each request and each socket comes by here, and putting the query together
+        takes three times as long as having it answered.
+        """
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute(LOAD, [self.session_key, now])
+            row = cursor.fetchone()
+        if row is None:
+            self._session_key = None
+            return {}
+        data: dict[str, Any] = self.decode(row[0])
+        return data
+
+    def forget(self) -> None:
+        """Let go of what has been read, unless it was changed; whoever asks again reads again."""
+        if not self.modified:
+            vars(self).pop("_session_cache", None)
 
     def flush(self) -> None:
         family = self.get(FAMILY)

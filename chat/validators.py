@@ -1,5 +1,6 @@
 """What people may write: checks that models, forms and services share."""
 
+import re
 import unicodedata
 
 from django.core.exceptions import ValidationError
@@ -11,6 +12,8 @@ JOINERS = "\u200c\u200d"
 INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 # Letters, marks and symbols to Unicode, and blank on every screen.
 BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0"
+
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
 def validate_single_line(value: str) -> None:
@@ -32,7 +35,7 @@ def clean_text(text: str) -> str:
         ValidationError: code ``empty`` (nothing visible), ``too_long`` (over ``MAX_TEXT_LENGTH``
             characters) or ``invalid`` (what no database can store).
     """
-    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+    if _UNSTORABLE.search(text):
         raise ValidationError("A message cannot hold the NUL character or half of a surrogate pair.", code="invalid")
     text = text.replace("\r\n", "\n").rstrip().lstrip("\n")
     if all(unicodedata.category(sign) in INVISIBLE or sign in BLANKS for sign in text):

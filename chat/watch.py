@@ -65,12 +65,12 @@ class Watch:
     async def enter(self, reader: Reader) -> None:
         """Watch one more socket: from before it reads what it may see, so that no change falls in between."""
         self._readers.add(reader)
-        await get_hub().subscribe(bell.GROUP, self)
+        await get_hub().subscribe(self, bell.GROUP)
 
     async def leave(self, reader: Reader) -> None:
         self._readers.discard(reader)
         if not self._readers:
-            await get_hub().unsubscribe(bell.GROUP, self)
+            await get_hub().unsubscribe(self, bell.GROUP)
 
     def write(self, burst: Burst) -> None:
         """The bell rings: the hub gives it to this object as it gives events to sockets."""

@@ -147,7 +147,7 @@ if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="mysite")
 CHANNEL_LAYER_BACKEND = env.str(
     "CHANNEL_LAYER_BACKEND",
-    default="channels_core.layers.redis.RedisChannelLayer" if REDIS_URL else "channels_core.layers.InMemoryChannelLayer",
+    default="channels_core.layers." + ("redis.RedisChannelLayer" if REDIS_URL else "InMemoryChannelLayer"),
 )
 CHANNEL_LAYERS = {
     "default": {

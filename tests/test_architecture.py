@@ -20,9 +20,11 @@ PROJECT = [
     {"manage", "mysite"},
     {"chat.consumers", "chat.views", "chat.urls", "chat.routing", "chat.pulse", "chat.admin", "chat.forms"}
     | {"chat.apps", "chat.middleware", "chat.context_processors", "chat.management", "chat.templatetags"}
-    | {"chat.demo", "chat.journal", "chat.recovery", "chat.watch", "chat.frames", "chat.inbox"},
+    | {"chat.demo", "chat.journal", "chat.recovery", "chat.watch", "chat.frames", "chat.inbox"}
+    | {"chat.arrivals", "chat.gathering", "chat.receipts"},
     {"chat.services", "chat.rooms", "chat.queries", "chat.access", "chat.events", "chat.presence", "chat.rendering"}
-    | {"chat.activity", "chat.bell", "chat.leases", "chat.limits", "chat.sessions"},
+    | {"chat.activity", "chat.bell", "chat.leases", "chat.limits", "chat.sessions"}
+    | {"chat.hearsay", "chat.presence_local", "chat.statements"},
     {"chat.models", "chat.migrations", "chat.validators"},
     {"channels_core"},
 ]

@@ -79,8 +79,8 @@ class Connection(AsyncConsumer):
             return
         self._is_connected = False
         try:
-            for group in list(self._subscriptions):
-                await self._unsubscribe(group)
+            if self._subscriptions:
+                await self._unsubscribe(*self._subscriptions)
         finally:
             await self._leave(code)
 
@@ -120,21 +120,21 @@ class Connection(AsyncConsumer):
                     f"{type(self).__qualname__} has groups: it needs a channel layer (see CHANNEL_LAYERS) with groups."
                 ) from error
 
-    async def _subscribe(self, group: str) -> None:
+    async def _subscribe(self, *groups: str) -> None:
         # A thread that was cancelled goes on for a while: what it asks for now, nobody would free.
         if self._is_connected:
-            self._subscriptions.add(group)
-            await get_hub(self.broadcast_layer_alias).subscribe(group, self._outbox)
+            self._subscriptions.update(groups)
+            await get_hub(self.broadcast_layer_alias).subscribe(self._outbox, *groups)
 
-    async def _unsubscribe(self, group: str) -> None:
-        self._subscriptions.discard(group)
-        await get_hub(self.broadcast_layer_alias).unsubscribe(group, self._outbox)
+    async def _unsubscribe(self, *groups: str) -> None:
+        self._subscriptions.difference_update(groups)
+        await get_hub(self.broadcast_layer_alias).unsubscribe(self._outbox, *groups)
 
     @asynccontextmanager
-    async def _subscribing(self, group: str) -> AsyncIterator[None]:
+    async def _subscribing(self, *groups: str) -> AsyncIterator[None]:
         if not self._is_connected:
             yield
             return
-        self._subscriptions.add(group)
-        async with get_hub(self.broadcast_layer_alias).subscribing(group, self._outbox):
+        self._subscriptions.update(groups)
+        async with get_hub(self.broadcast_layer_alias).subscribing(self._outbox, *groups):
             yield

@@ -12,6 +12,7 @@ from asgiref.sync import async_to_sync
 from ..consumer import SyncConsumer
 from ..db import database_sync_to_async, tidy_if_used
 from ..exceptions import AcceptConnection, DenyConnection, StopConsumer
+from ..frames import Burst
 from ..types import Message
 from .connection import NO_STATUS, Connection
 
@@ -62,6 +63,14 @@ class AsyncWebsocketConsumer(Connection):
         """Close; before ``accept`` this refuses the handshake, and a browser learns neither code nor reason."""
         await super().send(self._close_message(code, reason))
 
+    def send_soon(self, *texts: str) -> None:
+        """Send text frames without waiting, in their turn; together they may leave in one write."""
+        self._outbox.write(Burst(*texts))
+
+    def close_soon(self, code: int) -> None:
+        """Close without waiting, behind what has been sent."""
+        self._outbox.push(self._close_message(code, None))
+
     async def websocket_disconnect(self, message: Message) -> None:
         self._outbox.close()
         await self._end(message.get("code", NO_STATUS))
@@ -70,18 +79,18 @@ class AsyncWebsocketConsumer(Connection):
     async def disconnect(self, code: int) -> None:
         """The connection is over; ``code`` is why, by RFC 6455: 1006 when nobody said."""
 
-    async def subscribe(self, group: str) -> None:
-        """From now on this socket gets what is broadcast to ``group``."""
-        await self._subscribe(group)
+    async def subscribe(self, *groups: str) -> None:
+        """From now on this socket gets what is broadcast to these groups."""
+        await self._subscribe(*groups)
 
-    async def unsubscribe(self, group: str) -> None:
-        """This socket gets nothing more of ``group``."""
-        await self._unsubscribe(group)
+    async def unsubscribe(self, *groups: str) -> None:
+        """This socket gets nothing more of these groups."""
+        await self._unsubscribe(*groups)
 
     @asynccontextmanager
-    async def subscribing(self, group: str) -> AsyncIterator[None]:
+    async def subscribing(self, *groups: str) -> AsyncIterator[None]:
         """Subscribe; what is broadcast while the block runs is held back and follows it."""
-        async with self._subscribing(group):
+        async with self._subscribing(*groups):
             yield
 
     async def _leave(self, code: int) -> None:
@@ -139,18 +148,18 @@ class WebsocketConsumer(Connection, SyncConsumer):
     def disconnect(self, code: int) -> None:
         """The connection is over; ``code`` is why, by RFC 6455: 1006 when nobody said."""
 
-    def subscribe(self, group: str) -> None:
-        """From now on this socket gets what is broadcast to ``group``."""
-        async_to_sync(self._subscribe)(group)
+    def subscribe(self, *groups: str) -> None:
+        """From now on this socket gets what is broadcast to these groups."""
+        async_to_sync(self._subscribe)(*groups)
 
-    def unsubscribe(self, group: str) -> None:
-        """This socket gets nothing more of ``group``."""
-        async_to_sync(self._unsubscribe)(group)
+    def unsubscribe(self, *groups: str) -> None:
+        """This socket gets nothing more of these groups."""
+        async_to_sync(self._unsubscribe)(*groups)
 
     @contextmanager
-    def subscribing(self, group: str) -> Iterator[None]:
+    def subscribing(self, *groups: str) -> Iterator[None]:
         """Subscribe; what is broadcast while the block runs is held back and follows it."""
-        subscription = self._subscribing(group)
+        subscription = self._subscribing(*groups)
         async_to_sync(subscription.__aenter__)()
         try:
             yield

@@ -304,6 +304,14 @@ async def test_middleware_without_a_session_around_it_says_so():
         await AuthMiddleware(None)({"type": "websocket"}, None, None)
 
 
+async def test_the_user_is_in_the_scope_without_what_stood_for_them(signed_in, user):
+    """A connection keeps its scope for as long as it lasts."""
+    found = (await scope_of(signed_in))["user"]
+
+    assert type(found) is type(user)
+    assert found == user
+
+
 async def test_a_user_who_is_in_the_scope_already_stays(signed_in, other):
     """And nobody else is looked up and put in their place."""
 

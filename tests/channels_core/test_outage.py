@@ -121,7 +121,7 @@ async def subscribe(layer):
     async def subscribe(group: str, head: int | None = None) -> Socket:
         socket = Socket()
         async with asyncio.timeout(3):
-            await get_hub().subscribe(group, socket)
+            await get_hub().subscribe(socket, group)
         if head is not None:
             get_hub().start_at(group, head)
         opened.append((group, socket))
@@ -129,7 +129,7 @@ async def subscribe(layer):
 
     yield subscribe
     for group, socket in opened:
-        await get_hub().unsubscribe(group, socket)
+        await get_hub().unsubscribe(socket, group)
 
 
 async def is_live(group: str, socket: Socket) -> None:
@@ -185,8 +185,8 @@ async def test_members_of_before_and_of_meanwhile_miss_nothing_and_hear_again_so
     meanwhile = [await subscribe(f"numbered.{number}", 0) for number in range(2, 12)]
     fleeting = Socket()
     async with asyncio.timeout(3):
-        await get_hub().subscribe("plain", fleeting)
-        await get_hub().unsubscribe("plain", fleeting)
+        await get_hub().subscribe(fleeting, "plain")
+        await get_hub().unsubscribe(fleeting, "plain")
     for head in (1, 2):
         ledger.head = head
         for socket in (before, *meanwhile):
@@ -219,12 +219,12 @@ async def test_a_hub_whose_first_member_comes_while_redis_is_away_serves_it(outa
 async def test_who_leaves_meanwhile_has_left_the_layer_too_when_it_is_back(outage, subscribe, ledger, layer, kind):
     take_away, bring_back = outage
     stays, leaves = await subscribe("stays"), Socket()
-    await get_hub().subscribe("leaves", leaves)
+    await get_hub().subscribe(leaves, "leaves")
     await is_live("leaves", leaves)
 
     await take_away()
     async with asyncio.timeout(3):
-        await get_hub().unsubscribe("leaves", leaves)
+        await get_hub().unsubscribe(leaves, "leaves")
     await bring_back()
     await is_live("stays", stays)
     heard = len(leaves.events)
@@ -399,7 +399,7 @@ async def test_a_hub_follows_a_failover(sentinel, replica, kind, server, subscri
     await is_live("numbered.1", before)
     await is_live("numbered.2", meanwhile)
     for group, socket in (("numbered.1", before), ("numbered.2", meanwhile)):
-        await get_hub().unsubscribe(group, socket)
+        await get_hub().unsubscribe(socket, group)
     await layer_of_sentinel.flush()
     for asked in [each for each in gc.get_objects() if type(each) is RedisSentinel]:  # not a proxy of one
         for client in asked.sentinels:  # which nobody else closes

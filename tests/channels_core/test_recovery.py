@@ -331,7 +331,7 @@ async def test_without_redis_changes_arrive_by_comparing_and_with_it_again_as_be
     monkeypatch.setattr(line, "WATCH_S", 0.2)
     monkeypatch.setattr(line, "COMPARE_S", 3600)
     hub, socket = get_hub(), Socket()
-    await hub.subscribe(GROUP, socket.outbox)
+    await hub.subscribe(socket.outbox, GROUP)
     hub.start_at(GROUP, 0)
     try:
         await asyncio.to_thread(redis_server.stop)
@@ -351,4 +351,4 @@ async def test_without_redis_changes_arrive_by_comparing_and_with_it_again_as_be
             await asyncio.sleep(0.1)
 
     assert await socket.hears() == [3]
-    await hub.unsubscribe(GROUP, socket.outbox)
+    await hub.unsubscribe(socket.outbox, GROUP)

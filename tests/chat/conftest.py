@@ -10,7 +10,7 @@ from redis import Redis
 from channels_core import recovery
 from channels_core.broadcast import get_hub
 from channels_core.layers import InMemoryChannelLayer, channel_layers
-from chat import events, presence
+from chat import events, presence, presence_local
 from chat.models import User
 from tests.chat.tellings import ALICE, BOB, MARKER, Tellings
 
@@ -45,8 +45,8 @@ async def tellings(monkeypatch) -> AsyncIterator[Tellings]:
 
     monkeypatch.setattr(presence.RedisPresence, "_people", people)
     monkeypatch.setattr(recovery, "_sources", {})  # the rooms of these tests are in no database
-    monkeypatch.setattr(presence, "TELL_EVERY_S", 0)
-    monkeypatch.setattr(presence, "LEAVE_GRACE_S", 0)
+    monkeypatch.setattr(presence_local, "TELL_EVERY_S", 0)
+    monkeypatch.setattr(presence_local, "LEAVE_GRACE_S", 0)
     previous = channel_layers.set("default", InMemoryChannelLayer())
     async with Tellings.of(get_hub()) as tellings:
         yield tellings

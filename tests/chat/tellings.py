@@ -11,7 +11,8 @@ from redis import Redis
 from channels_core.broadcast import Hub
 from channels_core.frames import Burst
 from channels_core.layers import get_channel_layer
-from chat.presence import Presence, RedisPresence
+from chat.presence import RedisPresence
+from chat.presence_local import Presence
 
 PREFIX = "test"
 ROOM = 7
@@ -54,10 +55,10 @@ class Tellings(asyncio.Queue):
         tellings = cls()
         pages = {f"room.{room}": Page(tellings, room) for room in (ROOM, OTHER_ROOM)}
         for group, page in pages.items():
-            await hub.subscribe(group, page)
+            await hub.subscribe(page, group)
         yield tellings
         for group, page in pages.items():
-            await hub.unsubscribe(group, page)
+            await hub.unsubscribe(page, group)
 
     async def next_event(self) -> dict[str, Any]:
         _, event = await asyncio.wait_for(self.get(), TIMEOUT_S)
@@ -113,5 +114,5 @@ async def redis_presence(redis: Redis | str) -> AsyncIterator[RedisPresence]:
             for task in process._tasks:
                 task.cancel()
             for room, view in process._views.items():
-                await hub.unsubscribe(f"room.{room}", view)
+                await hub.unsubscribe(view, f"room.{room}")
             await process._leases.close()

@@ -1,7 +1,7 @@
 """Group commit: what happens to drafts that arrive while others are being stored."""
 
 import asyncio
-import threading
+import logging
 from unittest.mock import patch
 
 import pytest
@@ -9,34 +9,13 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError
 
 from channels_core.db import database_sync_to_async
-from chat import journal, services
+from chat import events, journal, services
 from chat.journal import Journal, NotNow
 from chat.models import Message
 from tests.chat.drafts import draft
+from tests.chat.gate import Gate
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Gate:
-    """Holds ``services.post_messages`` up until it is opened, and notes the sizes of the batches."""
-
-    def __init__(self, *failures: Exception | None) -> None:
-        self.batches: list[int] = []
-        self.is_open = threading.Event()
-        self.is_reached = threading.Event()
-        self._failures = list(failures)
-        self._post = services.post_messages
-
-    def post_messages(self, drafts):
-        self.batches.append(len(drafts))
-        self.is_reached.set()
-        assert self.is_open.wait(5)
-        if self._failures and (failure := self._failures.pop(0)):
-            raise failure
-        return self._post(drafts)
-
-    async def reached(self) -> None:
-        assert await asyncio.to_thread(self.is_reached.wait, 5)
 
 
 @pytest.fixture
@@ -57,7 +36,7 @@ async def stored_texts() -> list[str]:
 
 
 async def test_what_arrives_while_a_batch_is_stored_goes_into_the_next_in_order(gate, lobby, alice, bob):
-    book = Journal(lambda drafts: services.post_messages(drafts))
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
     [first] = started(book.post(draft(alice, lobby, "1")))
     await gate.reached()
     rest = started(*(book.post(draft(author, lobby, str(n))) for n, author in enumerate((bob, alice, bob, alice), 2)))
@@ -72,14 +51,14 @@ async def test_what_arrives_while_a_batch_is_stored_goes_into_the_next_in_order(
 
 
 async def test_when_nothing_is_said_nothing_runs(lobby, alice):
-    book = Journal(lambda drafts: services.post_messages(drafts))
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
     await book.post(draft(alice, lobby))
 
     assert len(asyncio.all_tasks()) == 1
 
 
 async def test_a_refused_draft_does_not_hold_up_its_batch(gate, lobby, alice, carol):
-    book = Journal(lambda drafts: services.post_messages(drafts))
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
     [first] = started(book.post(draft(alice, lobby, "1")))
     await gate.reached()
     outsider, member = started(book.post(draft(carol, lobby, "no")), book.post(draft(alice, lobby, "2")))
@@ -95,7 +74,7 @@ async def test_a_refused_draft_does_not_hold_up_its_batch(gate, lobby, alice, ca
 
 
 async def test_a_draft_that_was_taken_is_stored_though_its_sender_has_gone(gate, lobby, alice):
-    book = Journal(lambda drafts: services.post_messages(drafts))
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
     first, second = started(book.post(draft(alice, lobby, "1")), book.post(draft(alice, lobby, "2")))
     await gate.reached()
 
@@ -109,7 +88,7 @@ async def test_a_draft_that_was_taken_is_stored_though_its_sender_has_gone(gate,
 
 
 async def test_the_same_draft_twice_at_once_is_one_message(gate, lobby, alice):
-    book = Journal(lambda drafts: services.post_messages(drafts))
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
     same = draft(alice, lobby)
     posts = started(book.post(same), book.post(same), book.post(same))
     gate.is_open.set()
@@ -122,7 +101,7 @@ async def test_the_same_draft_twice_at_once_is_one_message(gate, lobby, alice):
 
 async def test_when_too_many_wait_the_sender_is_told_to_slow_down(gate, lobby, alice, monkeypatch):
     monkeypatch.setattr(journal, "MAX_WAITING", 2)
-    book = Journal(lambda drafts: services.post_messages(drafts))
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
     posts = started(book.post(draft(alice, lobby)))
     await gate.reached()
     posts += started(*(book.post(draft(alice, lobby)) for _ in range(2)))
@@ -137,7 +116,7 @@ async def test_when_too_many_wait_the_sender_is_told_to_slow_down(gate, lobby, a
 
 
 async def test_without_a_database_nothing_is_acknowledged_and_the_next_batch_is_tried(lobby, alice):
-    book = Journal(lambda drafts: services.post_messages(drafts))
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
     gate = Gate(OperationalError("the connection is closed"))
     gate.is_open.set()
     with patch.object(services, "post_messages", gate.post_messages):
@@ -150,8 +129,8 @@ async def test_without_a_database_nothing_is_acknowledged_and_the_next_batch_is_
 
 
 async def test_a_draft_that_breaks_its_batch_goes_down_alone(gate, lobby, alice):
-    book = Journal(lambda drafts: services.post_messages(drafts))
-    gate._failures = [None, IntegrityError("a batch"), None, IntegrityError("the second draft")]
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
+    gate.failures = [None, IntegrityError("a batch"), None, IntegrityError("the second draft")]
     [first] = started(book.post(draft(alice, lobby, "1")))
     await gate.reached()
     rest = started(*(book.post(draft(alice, lobby, text)) for text in ("2", "3", "4")))
@@ -163,6 +142,41 @@ async def test_a_draft_that_breaks_its_batch_goes_down_alone(gate, lobby, alice)
     assert gate.batches == [1, 3, 1, 1, 1]
     assert [type(outcome) for outcome in outcomes] == [Message, Message, IntegrityError, Message]
     assert await stored_texts() == ["1", "2", "4"]
+
+
+async def test_the_next_batch_does_not_wait_until_the_last_one_is_told(lobby, alice, monkeypatch):
+    told, is_taken = [], asyncio.Event()
+
+    async def broadcast(group, event, **position):
+        told.append((group, position))
+        await is_taken.wait()
+
+    monkeypatch.setattr(events, "broadcast", broadcast)
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
+
+    for _ in range(3):
+        await asyncio.wait_for(book.post(draft(alice, lobby)), 5)
+
+    tellings = [position for group, position in told if group == f"room.{lobby.pk}"]
+    assert tellings == [{"after": number, "head": number + 1} for number in range(3)]
+    is_taken.set()
+
+
+@pytest.mark.parametrize("error", [ConnectionError("away"), ValueError("a bug")], ids=["away", "bug"])
+async def test_what_cannot_be_told_is_acknowledged_and_the_log_says_so(lobby, alice, monkeypatch, caplog, error):
+    async def broadcast(group, event, **position):
+        raise error
+
+    monkeypatch.setattr(events, "broadcast", broadcast)
+    book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
+
+    with caplog.at_level(logging.WARNING):
+        message = await book.post(draft(alice, lobby, "secret"))
+
+    assert message.seq == 1
+    assert f"room.{lobby.pk} was told nothing" in caplog.text
+    assert str(error) in caplog.text
+    assert "secret" not in caplog.text
 
 
 async def test_a_tab_is_told_when_to_come_back(join, lobby, alice):

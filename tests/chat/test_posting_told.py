@@ -3,6 +3,7 @@
 import pytest
 from django.db import DatabaseError, transaction
 
+from chat import statements
 from chat.models import Message, Room
 from chat.services import post_messages
 from tests.chat.drafts import draft, post, texts
@@ -54,15 +55,13 @@ def test_what_is_rolled_back_was_never_told_and_leaves_no_gap(lobby, alice, told
 
 @pytest.mark.django_db(transaction=True)
 def test_a_batch_that_cannot_be_stored_leaves_nothing_behind(lobby, study, alice, told, monkeypatch):
-    """The second room's numbers cannot be saved: the first room's messages are not stored either."""
-    save = Room.save
+    """The rooms' numbers cannot be saved: their messages are not stored either."""
 
-    def save_all_but_the_study(room, **kwargs):
-        if room.pk == study.pk:
-            raise DatabaseError
-        save(room, **kwargs)
+    def fail(rooms):
+        assert {room.pk for room in rooms} == {lobby.pk, study.pk}
+        raise DatabaseError
 
-    monkeypatch.setattr(Room, "save", save_all_but_the_study)
+    monkeypatch.setattr(statements, "save_numbers", fail)
 
     with pytest.raises(DatabaseError):
         post_messages([draft(alice, lobby), draft(alice, study)])

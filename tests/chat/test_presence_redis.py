@@ -9,10 +9,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from chat import events, presence
+from channels_core.frames import Burst
+from chat import events, presence, presence_local
 from chat import leases as leases_module
 from chat.leases import LEASE_S, Leases
-from chat.presence import REFRESH_S, TELL_EVERY_S, get_presence
+from chat.presence import REFRESH_S, get_presence
+from chat.presence_local import TELL_EVERY_S
 from tests.chat.tellings import ALICE, BOB, MARKER, OTHER_ROOM, PREFIX, ROOM, TIMEOUT_S, at_rest, redis_presence
 from tests.servers import RedisServer, free_port
 
@@ -156,7 +158,7 @@ async def test_a_telling_that_was_lost_is_made_up_for_in_the_process_that_lost_i
     await two.tellings.until_joined(BOB)
 
     with monkeypatch.context() as patch:
-        patch.setattr(presence, "broadcast", lose)
+        patch.setattr(presence_local, "broadcast", lose)
         await one.track(ROOM, ALICE)
         await at_rest(one)
     await two.refresh()
@@ -165,7 +167,7 @@ async def test_a_telling_that_was_lost_is_made_up_for_in_the_process_that_lost_i
     await two.refresh()
 
     with monkeypatch.context() as patch:
-        patch.setattr(presence, "broadcast", lose)
+        patch.setattr(presence_local, "broadcast", lose)
         one.untrack(ROOM, ALICE["id"])
         await at_rest(one)
     await two.refresh()
@@ -174,29 +176,30 @@ async def test_a_telling_that_was_lost_is_made_up_for_in_the_process_that_lost_i
 
 async def test_pages_that_came_at_different_times_are_told_the_same(start_process, tellings, monkeypatch):
     """A second page is welcomed with somebody of whom the first was never told; then they go, and that is lost too."""
-    one, two = await start_process(), await start_process()
+    process = await start_process()
 
-    await two.track(ROOM, BOB)
-    await two.tellings.until_joined(BOB)
-    monkeypatch.setattr(presence, "broadcast", lose)
-    await one.track(ROOM, ALICE)
-    assert ALICE["id"] in await two.track(ROOM, BOB)
-    one.untrack(ROOM, ALICE["id"])
-    await at_rest(one)
+    await process.track(ROOM, BOB)
+    await process.tellings.until_joined(BOB)
+    monkeypatch.setattr(presence_local, "broadcast", lose)
+    await process.track(ROOM, ALICE)
+    assert ALICE["id"] in await process.track(ROOM, BOB)
+    await at_rest(process)
+    process.untrack(ROOM, ALICE["id"])
+    await at_rest(process)
 
-    await two.refresh()
+    await process.refresh()
 
-    assert await two.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
+    assert await process.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
 
 
 async def test_a_page_whose_welcome_lacked_somebody_is_told(start_process, tellings, redis):
-    """The others know her; but when the last page came, Redis had just been emptied."""
+    """The others know her; but when the room was opened here, Redis had just been emptied."""
     one, two = await start_process(), await start_process()
     await one.track(ROOM, ALICE)
-    await two.track(ROOM, BOB)
-    await two.tellings.until_joined(BOB)
+    await one.tellings.until_joined(ALICE)
     redis.flushall()
     assert ALICE["id"] not in await two.track(ROOM, BOB)
+    await two.tellings.until_joined(BOB)
 
     await one.refresh()
     await two.refresh()
@@ -204,11 +207,49 @@ async def test_a_page_whose_welcome_lacked_somebody_is_told(start_process, telli
     assert await two.tellings.next() == (ROOM, ["Alice"], [], 2)
 
 
+async def test_who_has_gone_is_found_where_somebody_is_just_coming(start_process, tellings, redis):
+    """That the one who comes is not leased yet does not look like a Redis that was emptied."""
+    dead, survivor = await start_process(), await start_process()
+    await dead.track(ROOM, ALICE)
+    await survivor.track(ROOM, BOB)
+    await survivor.tellings.until_joined(ALICE, BOB)
+    let_expire(redis, ALICE)
+
+    await survivor.track(ROOM, MARKER)
+    await survivor.refresh()
+
+    assert MARKER["id"] not in {*survivor._changes.get(ROOM, ()), *survivor._views[ROOM].people}  # it was in time
+    await survivor.tellings.until_left(ALICE)
+
+
+async def test_a_room_is_read_when_it_is_listened_to_and_not_before(start_process, tellings, monkeypatch):
+    """Else who comes between the two would be missed; that other rooms are read meanwhile is no reason."""
+    one, two = await start_process(), await start_process()
+    await two.track(OTHER_ROOM, BOB)
+    hub, may_listen = two._hub(), asyncio.Event()
+    subscribe = hub.subscribe
+
+    async def subscribe_later(group, listener):
+        await may_listen.wait()
+        await subscribe(group, listener)
+
+    monkeypatch.setattr(hub, "subscribe", subscribe_later)
+    joining = asyncio.create_task(two.track(ROOM, BOB))
+    await two.track(OTHER_ROOM, MARKER)
+    await two.tellings.until_joined(MARKER)
+    await one.track(ROOM, ALICE)
+    await one.tellings.until_joined(ALICE)
+    assert not joining.done()
+    may_listen.set()
+
+    assert await joining == {ALICE["id"], BOB["id"]}
+
+
 async def test_what_is_told_while_the_leases_are_read_is_not_told_again(start_process, tellings, monkeypatch):
     one, two = await start_process(), await start_process()
     await two.track(ROOM, BOB)
     await two.tellings.until_joined(BOB)
-    monkeypatch.setattr(presence, "broadcast", lose)
+    monkeypatch.setattr(presence_local, "broadcast", lose)
     await one.track(ROOM, ALICE)
     await at_rest(one)
     renew = two._renew
@@ -216,7 +257,7 @@ async def test_what_is_told_while_the_leases_are_read_is_not_told_again(start_pr
     async def renew_slowly():
         renewed = await renew()
         told = json.dumps(events.presence([ALICE], [], 2), separators=(",", ":"))
-        two._views[ROOM].write({"type": "websocket.send", "text": told})
+        two._views[ROOM].write(Burst(told))
         return renewed
 
     monkeypatch.setattr(two, "_renew", renew_slowly)
@@ -226,21 +267,118 @@ async def test_what_is_told_while_the_leases_are_read_is_not_told_again(start_pr
     assert two.tellings.empty()
 
 
-async def test_all_rooms_are_renewed_in_one_round_trip(start_process, tellings, monkeypatch):
+@pytest.fixture
+def count_trips(monkeypatch):
+    """Have the round trips of a process to Redis counted, from then on."""
+
+    def count_trips(process) -> list:
+        trips, ask = [], process._leases._ask
+
+        async def counted(*args):
+            trips.append(args)
+            return await ask(*args)
+
+        monkeypatch.setattr(process._leases, "_ask", counted)
+        return trips
+
+    return count_trips
+
+
+async def test_all_rooms_are_renewed_in_one_round_trip(start_process, tellings, count_trips):
     process = await start_process()
     for room in range(ROOM, ROOM + 20):
         await process.track(room, ALICE)
     await at_rest(process)
-    trips, ask = [], process._leases._ask
 
-    async def counted(*args):
-        trips.append(args)
-        return await ask(*args)
-
-    monkeypatch.setattr(process._leases, "_ask", counted)
+    trips = count_trips(process)
     await process.refresh()
 
     assert len(trips) == 1
+
+
+async def test_rooms_that_are_opened_together_are_asked_about_together(start_process, tellings, count_trips):
+    one, two = await start_process(), await start_process()
+    rooms = range(ROOM, ROOM + 20)
+    for room in rooms:
+        await one.track(room, ALICE)
+    await at_rest(one)
+
+    trips = count_trips(two)
+    present = await asyncio.gather(*(two.track(room, person) for room in rooms for person in (BOB, MARKER)))
+
+    assert all(ALICE["id"] in ids for ids in present)
+    assert len(trips) <= 2  # one may have been on its way before the others came
+
+
+async def test_who_joins_an_open_room_asks_nobody_and_is_leased_with_others(
+    start_process, tellings, count_trips, redis
+):
+    one, two = await start_process(), await start_process()
+    await one.track(ROOM, ALICE)
+    await two.track(ROOM, BOB)
+    await one.tellings.until_joined(BOB)
+    await at_rest(one)
+
+    trips = count_trips(one)
+    people = [{"id": number, "name": str(number), "colour": 0} for number in range(1000, 1050)]
+    for person in people:
+        assert {ALICE["id"], BOB["id"], person["id"]} <= await one.track(ROOM, person)
+    assert trips == []
+    await at_rest(one)
+
+    assert len(trips) == 1
+    assert set(leases(redis)) == {person["id"] for person in (ALICE, BOB, *people)}
+    await two.tellings.until_joined(*people)
+    for person in people:
+        one.untrack(ROOM, person["id"])
+    await at_rest(one)
+    assert len(trips) == 2
+    assert set(leases(redis)) == {ALICE["id"], BOB["id"]}
+
+
+async def test_who_moves_to_another_process_as_the_first_one_tells_that_they_left_is_told_to_be_there(
+    start_process, tellings, monkeypatch
+):
+    """As it was going to be told when they came there, nothing seemed to be new."""
+    one, two = await start_process(), await start_process()
+    for process in (one, two):
+        await process.track(ROOM, BOB)
+    await one.track(ROOM, ALICE)
+    await two.tellings.until_joined(ALICE)
+    holds_back, tell = asyncio.Event(), one._tell
+
+    async def tell_later(*telling):
+        await holds_back.wait()
+        await tell(*telling)
+
+    monkeypatch.setattr(one, "_tell", tell_later)
+    one.untrack(ROOM, ALICE["id"])
+    async with asyncio.timeout(TIMEOUT_S):
+        while ALICE["id"] in await two.list(ROOM):
+            await asyncio.sleep(0)
+    await two.track(ROOM, ALICE)
+    await at_rest(two)
+    assert two.tellings.empty()
+    holds_back.set()
+
+    assert await two.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
+    assert await two.tellings.next() == (ROOM, ["Alice"], [], 2)
+    await one.tellings.until_left(ALICE)
+    await one.tellings.until_joined(ALICE)
+
+
+async def test_who_leaves_two_processes_at_once_is_told_to_have_left(start_process, tellings):
+    one, two = await start_process(), await start_process()
+    for process in (one, two):
+        await process.track(ROOM, ALICE)
+        await process.track(ROOM, BOB)
+    await asyncio.gather(at_rest(one), at_rest(two))
+
+    for process in (one, two):
+        process.untrack(ROOM, ALICE["id"])
+
+    for process in (one, two):
+        await process.tellings.until_left(ALICE)
 
 
 async def test_more_rooms_than_fit_are_renewed_in_some(start_process, tellings, monkeypatch, redis):
@@ -447,7 +585,7 @@ async def test_a_process_without_people_does_not_look_for_redis(start_process, t
 @pytest.fixture
 async def shared(settings, monkeypatch):
     """Give the application's process a Redis at that address, until everybody has left."""
-    monkeypatch.setattr(presence, "LEAVE_GRACE_S", 0)
+    monkeypatch.setattr(presence_local, "LEAVE_GRACE_S", 0)
 
     def shared(url: str) -> None:
         settings.REDIS_URL = url
@@ -477,12 +615,12 @@ async def test_an_open_page_is_told_who_came_and_went_elsewhere_unheard(
     async with join(alice, lobby) as tab:
         await tab.receive_event("presence")  # of alice herself
 
-        await elsewhere.take(lobby.pk, bob.pk)
+        await elsewhere.exchange({lobby.pk: {bob.pk: True}}, [])
         await get_presence().refresh()
         told = await tab.receive_event("presence")
         assert ([person["name"] for person in told["joined"]], told["left"], told["count"]) == (["Bob"], [], 2)
 
-        await elsewhere.give_back(lobby.pk, bob.pk)
+        await elsewhere.exchange({lobby.pk: {bob.pk: None}}, [])
         await get_presence().refresh()
         told = await tab.receive_event("presence")
         assert (told["joined"], told["left"], told["count"]) == ([], [bob.pk], 1)

@@ -25,7 +25,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "person": events.person(PERSON),
     "message": events.message(MESSAGE) | {"author": None},
     "room": events.room(PLACE),
-    "welcome": events.welcome(PLACE, 0, [], False, [], [], reader=1, recovered=False, local=False) | {"room": None},
+    "welcome": events.welcome(PLACE, 0, False, [], reader=1, recovered=False, local=False) | {"room": None},
     "messages": events.messages(0, 0, []),
     "presence": events.presence([], [], 0),
     "typing": events.typing(PERSON) | {"person": None},

@@ -219,7 +219,8 @@ def test_people_are_found_by_id_and_sorted_by_the_name_that_is_shown(alice, bob,
     carol.display_name = "aaron"
     carol.save()
 
-    assert queries.people([alice.pk, bob.pk, carol.pk, 0]) == [carol, alice, bob]
+    found = queries.people([alice.pk, bob.pk, carol.pk, 0])
+    assert found == [(person.pk, person.name, person.colour) for person in (carol, alice, bob)]
 
 
 def test_a_page_before_the_first_message_tells_the_rooms_head(alice, lobby):

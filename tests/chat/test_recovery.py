@@ -21,7 +21,7 @@ def impatient(monkeypatch):
 
 async def post_unheard(author, room, text) -> None:
     """Store a message whose telling is lost."""
-    with patch.object(events, "publish_messages"):
+    with patch.object(events, "broadcast_sync"):
         await in_thread(post)(author, room, text)
 
 

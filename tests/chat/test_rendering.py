@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chat.rendering import render
+from chat.rendering import render, render_markdown
 
 ALLOWED = {
     "a": {"href", "rel"},
@@ -151,3 +151,27 @@ def test_no_text_makes_an_element_or_attribute_that_is_not_allowed(text):
         assert scheme(attributes.get("href")) in SCHEMES
         if tag == "a":
             assert attributes["rel"] == "noopener noreferrer nofollow"
+
+
+PROSE = st.lists(
+    st.sampled_from([*"ab1 \n.:)-+@!\"'#=/|", "  ", "\n\n", "1. ", "- ", "//", "http:", "mailto:", "www.a.b", "a@b.c"]),
+    max_size=15,
+).map("".join)
+SIGNS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+WHITE = st.text(st.sampled_from("a \n\t\r\v\f\x1c\x85\xa0\u2028\u3000\ufeff\u200b"), max_size=10)
+
+
+@settings(deadline=None, max_examples=1_000)
+@given(st.one_of(PROSE, MARKDOWN, SIGNS, WHITE))
+@example("12) a")
+@example("a\n+ b")
+@example("MAILTO:a@b.c")
+def test_prose_is_rendered_as_markdown_would(text):
+    """Most messages are no more than that, and do not need the library."""
+    assert render(text) == render_markdown(text)
+
+
+def test_every_common_sign_is_rendered_as_markdown_would():
+    for sign in map(chr, range(0x3100)):
+        for text in (sign, f"a{sign}", f"{sign}a", f"a{sign}b"):
+            assert render(text) == render_markdown(text)

@@ -179,7 +179,7 @@ async def test_a_room_that_becomes_private_keeps_its_members(join, lobby, alice,
 
 async def test_what_is_taken_away_while_a_socket_opens_is_noticed(open_socket, lobby, alice, bob, monkeypatch):
     """Between reading who may come in and being in lies a moment."""
-    from chat import access, consumers
+    from chat import access, arrivals
 
     def leave_meanwhile(*args):
         rooms.leave_room(user=bob, room=lobby)
@@ -190,9 +190,9 @@ async def test_what_is_taken_away_while_a_socket_opens_is_noticed(open_socket, l
         has_looked.set()
         return look(*args)
 
-    has_looked, welcome, look = Event(), consumers._welcome, access.standing
+    has_looked, welcome, look = Event(), arrivals._welcomes, access.standing
     monkeypatch.setattr(access, "standing", standing)
-    monkeypatch.setattr(consumers, "_welcome", leave_meanwhile)
+    monkeypatch.setattr(arrivals, "_welcomes", leave_meanwhile)
     async with open_socket(bob, "/ws/rooms/lobby/") as tab:
         await tab.connect()
 

@@ -6,7 +6,9 @@ from uuid import uuid4
 import pytest
 
 from channels_core.db import database_sync_to_async
+from channels_core.generic.connection import INTERNAL_ERROR
 from chat import services
+from chat.journal import get_journals
 from tests.chat.drafts import draft, texts
 from tests.people import fill
 
@@ -114,6 +116,25 @@ async def test_the_sender_gets_the_stored_message_in_reply(join, lobby, alice):
     assert reply == {"type": "reply", "ref": "first", "ok": True}
     assert (message["client_id"], message["author"], message["seq"]) == (client_id, person(alice), 1)
     assert message["html"] == "<p>Hello</p>"
+
+
+async def test_a_bug_in_storing_ends_the_tab_that_posted_and_is_logged(join, lobby, alice, bob, monkeypatch, caplog):
+    def broken(drafts, tell):
+        raise RuntimeError("a bug")
+
+    async with join(alice, lobby) as sender, join(bob, lobby) as reader:
+        monkeypatch.setattr(get_journals().posts, "_store_batch", broken)
+        await sender.send_json_to(
+            {"type": "message.post", "ref": 1, "client_id": str(uuid4()), "text": "Something private"}
+        )
+
+        async with asyncio.timeout(5):  # not asked of the communicator, which would wait for the consumer to end
+            while (output := await sender.output_queue.get())["type"] != "websocket.close":
+                pass
+        assert output["code"] == INTERNAL_ERROR
+        assert await reader.receive_no_event("messages")
+    assert "A post failed" in caplog.text
+    assert "Something private" not in caplog.text
 
 
 async def test_what_is_told_is_the_message_of_the_reply_with_the_rooms_numbers(join, lobby, alice, bob):

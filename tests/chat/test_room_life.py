@@ -11,7 +11,7 @@ from django.db import OperationalError
 from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
 from channels_core.layers import get_channel_layer
-from chat import consumers, presence, queries
+from chat import arrivals, presence_local, queries
 from chat.presence import get_presence
 from chat.pulse import get_pulse
 from tests.chat.drafts import post, texts
@@ -46,7 +46,7 @@ def hold_the_welcome(monkeypatch) -> Callable[..., Pause]:
     """From now on a welcome waits, before or after what it tells has been read."""
 
     def hold_the_welcome(*, after_the_read: bool = False) -> Pause:
-        pause, read = Pause(), consumers._welcome
+        pause, read = Pause(), arrivals._welcomes
 
         def read_slowly(*args):
             if not after_the_read:
@@ -56,7 +56,7 @@ def hold_the_welcome(monkeypatch) -> Callable[..., Pause]:
                 pause.here()
             return welcome
 
-        monkeypatch.setattr(consumers, "_welcome", read_slowly)
+        monkeypatch.setattr(arrivals, "_welcomes", read_slowly)
         return pause
 
     return hold_the_welcome
@@ -132,8 +132,8 @@ async def test_nothing_stays_behind_when_the_last_tab_has_gone(
     join, open_socket, lobby, study, alice, bob, carol, monkeypatch
 ):
     """No task, no subscription, no group in the layer, nobody present."""
-    monkeypatch.setattr(presence, "LEAVE_GRACE_S", 0)
-    monkeypatch.setattr(presence, "TELL_EVERY_S", 0)
+    monkeypatch.setattr(presence_local, "LEAVE_GRACE_S", 0)
+    monkeypatch.setattr(presence_local, "TELL_EVERY_S", 0)
     before = asyncio.all_tasks()
 
     async with (
@@ -199,10 +199,10 @@ async def test_a_tab_that_vanishes_while_it_joins_leaves_nothing_behind(open_soc
 async def test_a_tab_that_fails_while_it_joins_leaves_nothing_behind(open_socket, lobby, alice, monkeypatch):
     """It is counted before anything can fail, so that it can be counted out whatever fails."""
 
-    async def fail(*args):
+    def fail(*args):
         raise RuntimeError("A bug.")
 
-    monkeypatch.setattr(get_presence(), "_take", fail)
+    monkeypatch.setattr(get_presence(), "_move", fail)
     with pytest.raises(RuntimeError, match="A bug"):
         async with open_socket(alice, "/ws/rooms/lobby/") as tab:
             await tab.connect()

@@ -167,7 +167,7 @@ class World:
     async def _serve(self, line: Line, since: int | None, pace: tuple[float, float]) -> None:
         """What RoomConsumer does."""
         try:
-            async with self.hub.subscribing(GROUP, line):
+            async with self.hub.subscribing(line, GROUP):
                 line.is_subscribed = True
                 page, recovered = await self.database.visit(lambda: self.room.welcome(since), pace)
                 self.hub.start_at(GROUP, page.head)
@@ -179,7 +179,7 @@ class World:
             pass  # 1011: the client comes back
         finally:
             line.is_subscribed = False
-            await self.hub.unsubscribe(GROUP, line)
+            await self.hub.unsubscribe(line, GROUP)
 
     async def _answer(self, question: Event, pace: tuple[float, float]) -> Event:
         try:

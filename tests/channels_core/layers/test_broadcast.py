@@ -51,13 +51,13 @@ async def subscribe(site):
 
     async def subscribe(group):
         socket = Socket()
-        await get_hub().subscribe(group, socket.outbox)
+        await get_hub().subscribe(socket.outbox, group)
         opened.append((group, socket))
         return socket
 
     yield subscribe
     for group, socket in opened:
-        await get_hub().unsubscribe(group, socket.outbox)
+        await get_hub().unsubscribe(socket.outbox, group)
 
 
 async def test_an_event_reaches_every_subscriber_of_its_group_once_and_nobody_else(subscribe):
@@ -91,7 +91,7 @@ async def test_events_of_a_group_keep_their_order(subscribe):
 
 async def test_after_leaving_nothing_comes_any_more(subscribe):
     gone, stays = await subscribe("a"), await subscribe("a")
-    await get_hub().unsubscribe("a", gone.outbox)
+    await get_hub().unsubscribe(gone.outbox, "a")
 
     await broadcast("a", {"n": 1})
 
@@ -113,16 +113,16 @@ async def test_a_group_has_one_subscription_on_the_layer_however_many_members(si
 
     sockets = await asyncio.gather(*(subscribe("a") for _ in range(10)))
     for socket in sockets:
-        await get_hub().unsubscribe("a", socket.outbox)
+        await get_hub().unsubscribe(socket.outbox, "a")
 
     assert calls == [("group_add", f"{LAYER_PREFIX}a"), ("group_discard", f"{LAYER_PREFIX}a")]
 
 
 async def test_joining_and_leaving_at_the_same_time_leaves_those_subscribed_who_stay(subscribe):
     hub, leaving = get_hub(), [Socket() for _ in range(5)]
-    await asyncio.gather(*(hub.subscribe("a", socket.outbox) for socket in leaving))
+    await asyncio.gather(*(hub.subscribe(socket.outbox, "a") for socket in leaving))
 
-    *_, staying = await asyncio.gather(*(hub.unsubscribe("a", socket.outbox) for socket in leaving), subscribe("a"))
+    *_, staying = await asyncio.gather(*(hub.unsubscribe(socket.outbox, "a") for socket in leaving), subscribe("a"))
     await broadcast("a", {"n": 1})
 
     assert await staying.next() == {"n": 1}
@@ -131,7 +131,7 @@ async def test_joining_and_leaving_at_the_same_time_leaves_those_subscribed_who_
 async def test_what_is_broadcast_while_subscribing_follows_what_the_block_sends(subscribe):
     witness, socket = await subscribe("a"), Socket()
 
-    async with get_hub().subscribing("a", socket.outbox):
+    async with get_hub().subscribing(socket.outbox, "a"):
         await broadcast("a", {"n": 1})
         await broadcast("a", {"n": 2})
         await witness.next()
@@ -140,14 +140,14 @@ async def test_what_is_broadcast_while_subscribing_follows_what_the_block_sends(
     await broadcast("a", {"n": 3})
 
     assert [await socket.next() for _ in range(4)] == ["welcome", {"n": 1}, {"n": 2}, {"n": 3}]
-    await get_hub().unsubscribe("a", socket.outbox)
+    await get_hub().unsubscribe(socket.outbox, "a")
 
 
 async def test_a_block_that_raises_ends_the_subscription(subscribe):
     witness, socket = await subscribe("a"), Socket()
 
     with pytest.raises(ZeroDivisionError):
-        async with get_hub().subscribing("a", socket.outbox):
+        async with get_hub().subscribing(socket.outbox, "a"):
             await broadcast("a", {"n": 1})
             await witness.next()
             raise ZeroDivisionError
@@ -160,8 +160,8 @@ async def test_a_block_that_raises_ends_the_subscription(subscribe):
 async def test_who_leaves_within_the_block_has_left(subscribe):
     witness, socket = await subscribe("a"), Socket()
 
-    async with get_hub().subscribing("a", socket.outbox):
-        await get_hub().unsubscribe("a", socket.outbox)
+    async with get_hub().subscribing(socket.outbox, "a"):
+        await get_hub().unsubscribe(socket.outbox, "a")
     await broadcast("a", {"n": 1})
 
     await witness.next()
@@ -175,7 +175,7 @@ async def test_a_layer_that_fails_does_not_keep_anybody_from_leaving(site, subsc
         raise OSError("the line is cut")
 
     monkeypatch.setattr(site, "group_discard", group_discard, raising=False)
-    await get_hub().unsubscribe("a", socket.outbox)
+    await get_hub().unsubscribe(socket.outbox, "a")
 
     assert get_hub()._members == {}
     assert "does not answer" in caplog.text
@@ -184,11 +184,11 @@ async def test_a_layer_that_fails_does_not_keep_anybody_from_leaving(site, subsc
 async def test_when_everybody_has_left_no_task_and_no_channel_stays(site, subscribe, backend):
     tasks = len(asyncio.all_tasks())
     socket = Socket()
-    await get_hub().subscribe("a", socket.outbox)
+    await get_hub().subscribe(socket.outbox, "a")
     await broadcast("a", {"n": 1})
     await socket.next()
 
-    await get_hub().unsubscribe("a", socket.outbox)
+    await get_hub().unsubscribe(socket.outbox, "a")
 
     if not backend.uses_redis:  # channels_redis keeps tasks for its connection
         assert len(asyncio.all_tasks()) == tasks
@@ -256,7 +256,7 @@ async def test_a_malformed_group_is_refused_on_every_layer(site, group):
     with pytest.raises(TypeError):
         await broadcast(group, {})
     with pytest.raises(TypeError):
-        await get_hub().subscribe(group, Socket().outbox)
+        await get_hub().subscribe(Socket().outbox, group)
 
 
 async def test_an_event_that_is_no_json_is_refused(site):

@@ -1,0 +1,69 @@
+"""Whether a message costs each member the same, however many members, rooms, processes and messages there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import inside
+from ..bench import Bench, Running
+from ..fleet import Fleet
+from ..table import Row
+from .fanout import BESIDE, SERVER
+
+TITLE = "Growth"
+NOTE = (
+    "The cost of a message of 60 B for each member, four of them on their way in each room; and what it takes to read, "
+    "as things grow; medians of 40 questions to the database, of which EXPLAIN says that no index is missing. With two "
+    "workers each message is published to both, and each has half of the members."
+)
+ROUNDS = 1
+IN_FLIGHT = 4
+RUN_S = 0.8
+WARM_UP_S = 0.2
+MEMBERS = (200, 1000, 5000)
+ROOM = 200
+ROOMS = (1, 10)  # of ROOM members each
+HISTORIES = (1_000, 1_000_000)  # messages
+
+
+def run(bench: Bench) -> Iterator[Row]:
+    if "ours" in bench.names:
+        yield from members(bench)
+        yield from processes(bench)
+    for system in ("chat", "chat-sqlite"):
+        if system in bench.names:
+            with inside.database(bench, system) as url:
+                found = inside.ask(url, "history", sizes=HISTORIES)
+            for size, values in zip(HISTORIES, found, strict=True):
+                yield Row(system, f"history of {size:,}", values)
+
+
+def members(bench: Bench) -> Iterator[Row]:
+    """One room that grows, and rooms that become more."""
+    with bench.start("ours") as server:
+        for count in MEMBERS:
+            with bench.fleet(server) as fleet:
+                fleet.open(f"members-{count}", count)
+                yield cost(server, fleet, [f"members-{count}"], f"room of {count:,}")
+        for count in ROOMS:
+            with bench.fleet(server) as fleet:
+                names = [f"rooms-{count}-{number}" for number in range(count)]
+                for name in names:
+                    fleet.open(name, ROOM)
+                yield cost(server, fleet, names, f"{count} x {ROOM}")
+
+
+def processes(bench: Bench) -> Iterator[Row]:
+    """The same room, in one process and in two."""
+    for workers in (1, 2):
+        with bench.start("ours", workers=workers) as server, bench.fleet(server) as fleet:
+            fleet.open("processes", ROOM)
+            yield cost(server, fleet, ["processes"], f"{workers} workers, room of {ROOM}")
+
+
+def cost(server: Running, fleet: Fleet, rooms: list[str], case: str) -> Row:
+    in_flight = IN_FLIGHT * len(rooms)
+    before = fleet.post(*rooms, size=60, in_flight=in_flight, seconds=WARM_UP_S)
+    run = fleet.post(*rooms, size=60, in_flight=in_flight, seconds=RUN_S)
+    values = {SERVER: run.per_delivery_us(run.server_s), BESIDE: run.per_delivery_us(run.beside_s)}
+    return Row(server.system.name, case, values, before.faults + run.faults)

@@ -1,0 +1,52 @@
+"""Questions to the database that come at the same time, asked together."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from channels_core.db import database_sync_to_async
+
+SIDE_BY_SIDE = 2  # visits to the database: one that takes its time does not hold up all others
+MAX_BATCH = 200  # questions of one visit
+
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
+
+
+class Gathering(Generic[Asked, Told]):
+    """
+    Has ``read`` answer what is asked in one process: what comes meanwhile is answered by the next visit.
+
+    Nothing waits for a timer. An answer is never older than its question: it was read after that was asked.
+    """
+
+    def __init__(self, read: Callable[[Sequence[Asked]], Sequence[Told]]) -> None:
+        self._read = read
+        self._waiting: list[tuple[Asked, asyncio.Future[Told]]] = []
+        self._visits: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: Asked) -> Told:
+        """The answer; what ``read`` raises comes out to all who are in the same visit."""
+        told: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, told))
+        if len(self._visits) < SIDE_BY_SIDE:
+            # Not in the context of the connection that happens to be the first.
+            visit = asyncio.create_task(self._visit(), context=contextvars.Context())
+            self._visits.add(visit)
+            visit.add_done_callback(self._visits.discard)
+        return await told
+
+    async def _visit(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            try:
+                answers = await database_sync_to_async(self._read)([question for question, _ in batch])
+            except Exception as error:
+                for _, told in batch:
+                    if not told.done():
+                        told.set_exception(error)
+            else:
+                for (_, told), answer in zip(batch, answers, strict=True):
+                    if not told.done():  # else whoever asked has gone
+                        told.set_result(answer)

@@ -1,0 +1,107 @@
+"""Questions that come at the same time are answered together, and never from before they were asked."""
+
+import asyncio
+from threading import Event
+
+import pytest
+
+from chat import gathering
+from chat.gathering import Gathering
+
+TIMEOUT_S = 5
+pytestmark = pytest.mark.django_db(transaction=True)  # its threads tidy their connections
+
+
+class Desk:
+    """Reads the present ``state`` for each question; waits until it is told to go on, if it is to."""
+
+    def __init__(self) -> None:
+        self.visits: list[list[int]] = []
+        self.state = 0
+        self.may_go_on = Event()
+        self.may_go_on.set()
+        self.error: Exception | None = None
+
+    def read(self, questions) -> list[tuple[int, int]]:
+        self.visits.append(list(questions))
+        state = self.state
+        assert self.may_go_on.wait(TIMEOUT_S)
+        if self.error:
+            raise self.error
+        return [(question, state) for question in questions]
+
+    async def is_asked(self, times: int) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            while len(self.visits) < times:
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def desk(monkeypatch) -> Desk:
+    monkeypatch.setattr(gathering, "SIDE_BY_SIDE", 1)
+    return Desk()
+
+
+async def test_what_comes_meanwhile_is_answered_by_the_next_visit(desk):
+    gathered = Gathering(desk.read)
+    desk.may_go_on.clear()
+    first = asyncio.create_task(gathered.ask(1))
+    await desk.is_asked(1)
+    others = [asyncio.create_task(gathered.ask(number)) for number in (2, 3, 4)]
+    await asyncio.sleep(0)
+    desk.state = 1  # after the first visit has looked
+    desk.may_go_on.set()
+
+    assert await first == (1, 0)
+    assert await asyncio.gather(*others) == [(2, 1), (3, 1), (4, 1)]
+    assert desk.visits == [[1], [2, 3, 4]]
+
+
+async def test_a_visit_has_so_many_questions_at_most(desk, monkeypatch):
+    monkeypatch.setattr(gathering, "MAX_BATCH", 2)
+    gathered = Gathering(desk.read)
+
+    answers = await asyncio.gather(*(gathered.ask(number) for number in range(5)))
+
+    assert [number for number, _ in answers] == list(range(5))
+    assert max(map(len, desk.visits)) == 2
+
+
+async def test_two_visits_may_go_side_by_side(desk, monkeypatch):
+    monkeypatch.setattr(gathering, "SIDE_BY_SIDE", 2)
+    gathered = Gathering(desk.read)
+    desk.may_go_on.clear()
+    asked = []
+    for number in (1, 2):
+        asked.append(asyncio.create_task(gathered.ask(number)))
+        await desk.is_asked(number)
+    asked.append(asyncio.create_task(gathered.ask(3)))
+    await asyncio.sleep(0)
+    assert len(desk.visits) == 2
+
+    desk.may_go_on.set()
+    await asyncio.gather(*asked)
+    assert desk.visits == [[1], [2], [3]]
+
+
+async def test_an_error_comes_out_to_those_who_asked_and_to_nobody_after_them(desk):
+    gathered = Gathering(desk.read)
+    desk.error = ConnectionError("away")
+    outcomes = await asyncio.gather(*(gathered.ask(number) for number in (1, 2)), return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["away", "away"]
+
+    desk.error = None
+    assert await gathered.ask(3) == (3, 0)
+
+
+async def test_who_goes_before_the_answer_takes_nobody_along(desk):
+    gathered = Gathering(desk.read)
+    desk.may_go_on.clear()
+    gone, stays = (asyncio.create_task(gathered.ask(number)) for number in (1, 2))
+    await desk.is_asked(1)
+    gone.cancel()
+    desk.may_go_on.set()
+
+    assert await stays == (2, 0)
+    with pytest.raises(asyncio.CancelledError):
+        await gone
