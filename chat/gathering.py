@@ -24,7 +24,7 @@ class Gathering(Generic[Asked, Told]):
     def __init__(self, read: Callable[[Sequence[Asked]], Sequence[Told]]) -> None:
         self._read = read
         self._waiting: list[tuple[Asked, asyncio.Future[Told]]] = []
-        self._visits: set[asyncio.Task[None]] = set()
+        self._visits: set[asyncio.Task[None] | None] = set()
 
     async def ask(self, question: Asked) -> Told:
         """The answer; what ``read`` raises comes out to all who are in the same visit."""
@@ -32,21 +32,26 @@ class Gathering(Generic[Asked, Told]):
         self._waiting.append((question, told))
         if len(self._visits) < SIDE_BY_SIDE:
             # Not in the context of the connection that happens to be the first.
-            visit = asyncio.create_task(self._visit(), context=contextvars.Context())
-            self._visits.add(visit)
-            visit.add_done_callback(self._visits.discard)
+            self._visits.add(asyncio.create_task(self._visit(), context=contextvars.Context()))
         return await told
 
     async def _visit(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-            try:
-                answers = await database_sync_to_async(self._read)([question for question, _ in batch])
-            except Exception as error:
-                for _, told in batch:
-                    if not told.done():
-                        told.set_exception(error)
-            else:
-                for (_, told), answer in zip(batch, answers, strict=True):
-                    if not told.done():  # else whoever asked has gone
-                        told.set_result(answer)
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+                await self._answer(batch)
+        finally:
+            # Not later, by a callback: whoever asks in between would count on this visit.
+            self._visits.discard(asyncio.current_task())
+
+    async def _answer(self, batch: Sequence[tuple[Asked, "asyncio.Future[Told]"]]) -> None:
+        try:
+            answers = await database_sync_to_async(self._read)([question for question, _ in batch])
+        except Exception as error:
+            for _, told in batch:
+                if not told.done():
+                    told.set_exception(error)
+        else:
+            for (_, told), answer in zip(batch, answers, strict=True):
+                if not told.done():  # else whoever asked has gone
+                    told.set_result(answer)

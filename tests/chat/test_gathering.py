@@ -57,6 +57,14 @@ async def test_what_comes_meanwhile_is_answered_by_the_next_visit(desk):
     assert desk.visits == [[1], [2, 3, 4]]
 
 
+async def test_whoever_was_answered_may_ask_again_in_the_same_moment(desk):
+    gathered = Gathering(desk.read)
+
+    async with asyncio.timeout(TIMEOUT_S):
+        for number in range(3):
+            assert await gathered.ask(number) == (number, 0)
+
+
 async def test_a_visit_has_so_many_questions_at_most(desk, monkeypatch):
     monkeypatch.setattr(gathering, "MAX_BATCH", 2)
     gathered = Gathering(desk.read)
