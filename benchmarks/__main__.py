@@ -21,6 +21,8 @@ from .systems import BY_NAME, ROOT, SYSTEMS, System, chosen, missing
 from .table import Row
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = ROOT / "docs/performance.md"
+MARK = "<!-- tables: written by make bench -->"
 UNKEPT = ROOT / ".bench"  # for what does not belong into the repository
 MEASURES = sorted(path.stem for path in (Path(__file__).parent / "measures").glob("[a-z]*.py"))
 SHARED = ["fanout", "saturation", "latency"]  # these first: one server serves them all
@@ -142,9 +144,9 @@ def told(what: str) -> Iterator[None]:
 
 
 def report(measures: dict[str, ModuleType], rows: dict[str, list[Row]], here: dict[str, str], name: str) -> None:
-    """Print the tables, and keep them in ``results/`` as ``name``, with what the machine was like."""
+    """Print the tables, and keep them as ``name``, with what the machine was like; whole ones go into the docs, too."""
     titles = {system.name: system.title for system in SYSTEMS}
-    text = f"# Benchmarks\n\n{', '.join(f'{what}: {value}' for what, value in here.items())}.\n"
+    text = f"{', '.join(f'{what}: {value}' for what, value in here.items())}.\n"
     kept = {}
     for measure, module in measures.items():
         results = table.gather(rows[measure])
@@ -152,13 +154,15 @@ def report(measures: dict[str, ModuleType], rows: dict[str, list[Row]], here: di
         if not results:
             continue
         draw = getattr(module, "table", table.lines)
-        text += f"\n## {module.TITLE}\n\n{module.NOTE}\n\n{draw(results, titles)}"
+        text += f"\n### {module.TITLE}\n\n{module.NOTE}\n\n{draw(results, titles)}"
         if failed := table.faults(results, titles):
             text += f"\n{failed}"
     folder = RESULTS if name == "bench" else UNKEPT
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps({"machine": here, **kept}, indent=1) + "\n")
-    (folder / f"{name}.md").write_text(text)
+    (folder / f"{name}.md").write_text(f"# Benchmarks\n\n{text}")
+    if folder == RESULTS and MARK in (page := PAGE.read_text()):
+        PAGE.write_text(page.partition(MARK)[0] + MARK + "\n" + text)
     say(f"\n{text}\nKept in {folder}/{name}.json and .md.")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from urllib.request import urlopen
 
 from .. import inside
 from ..bench import Bench, Running
@@ -14,8 +16,10 @@ TITLE = "Growth"
 NOTE = (
     "The cost of a message of 60 B for each member, four of them on their way in each room; and what it takes to read, "
     "as things grow; medians of 40 questions to the database, of which EXPLAIN says that no index is missing. With two "
-    "workers each message is published to both, and each has half of the members."
+    "workers each message is published to both, and each has half of the members. `loop lag`: how late the server's "
+    "event loop was at worst for anything else, while the room was written to."
 )
+LAG = "loop lag ms"
 ROUNDS = 1
 IN_FLIGHT = 4
 RUN_S = 0.8
@@ -44,7 +48,8 @@ def members(bench: Bench) -> Iterator[Row]:
         for count in MEMBERS:
             with bench.fleet(server) as fleet:
                 fleet.open(f"members-{count}", count)
-                yield cost(server, fleet, [f"members-{count}"], f"room of {count:,}")
+                row = cost(server, fleet, [f"members-{count}"], f"room of {count:,}")
+                yield Row(row.system, row.case, row.values | {LAG: lag_ms(server)}, row.faults)
         for count in ROOMS:
             with bench.fleet(server) as fleet:
                 names = [f"rooms-{count}-{number}" for number in range(count)]
@@ -59,6 +64,16 @@ def processes(bench: Bench) -> Iterator[Row]:
         with bench.start("ours", workers=workers) as server, bench.fleet(server) as fleet:
             fleet.open("processes", ROOM)
             yield cost(server, fleet, ["processes"], f"{workers} workers, room of {ROOM}")
+
+
+def lag_ms(server: Running) -> float:
+    """How late the event loop was at worst in the seconds around now."""
+    lags = []
+    for _ in range(2):
+        with urlopen(server.url) as answer:
+            lags.append(float(answer.read()))
+        time.sleep(1)  # it is told once a second
+    return max(lags) * 1000
 
 
 def cost(server: Running, fleet: Fleet, rooms: list[str], case: str) -> Row:
