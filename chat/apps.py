@@ -1,6 +1,7 @@
 """The chat as a Django app."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class ChatConfig(AppConfig):
@@ -8,7 +9,8 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        from . import bell, recovery
+        from . import bell, recovery, statements
 
+        register(statements.check)
         bell.connect()
         recovery.connect()

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Coroutine
 
 from channels_core.broadcast import broadcast
+from channels_core.layers.patience import line_errors
 
 from . import events
 
@@ -126,8 +127,11 @@ class Presence:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            logger.error("Presence was not told.", exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, line_errors()):  # the next refresh finds what was not heard
+            logger.warning("Presence was not told, the channel layer does not answer: %r", error)
+        elif error:
+            logger.error("Presence was not told.", exc_info=error)
 
 
 def telling(changes: Changes, count: int, *, local: bool = False) -> events.Event:

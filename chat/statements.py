@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from django.core.checks import Error
 from django.db import connection
 
 from .models import Membership, Message, Room, User
@@ -23,6 +24,19 @@ MAX_ROWS = 500  # of one INSERT: SQLite takes 32,766 values
 
 class Repeated(Exception):
     """Something among what was to be stored has been stored before; nothing of it may stay."""
+
+
+def check(**kwargs: Any) -> list[Error]:
+    """Django's system check: whether the database understands this."""
+    if connection.vendor in ("postgresql", "sqlite") and connection.features.can_return_rows_from_bulk_insert:
+        return []
+    return [
+        Error(
+            f"Messages cannot be stored in this {connection.display_name}.",
+            hint="Take PostgreSQL, or SQLite 3.35 or newer, which brings back the keys of what is inserted.",
+            id="chat.E001",
+        )
+    ]
 
 
 def lock_rooms(room_ids: Collection[int]) -> dict[int, Room]:

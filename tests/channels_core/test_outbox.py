@@ -306,6 +306,17 @@ async def test_a_burst_that_cannot_be_written_now_follows_in_order(ready_made):
     assert ready_made.taken[4:] == [b"\x81\x04five"]
 
 
+async def test_a_burst_that_is_too_much_ends_with_the_close(socket):
+    outbox = Outbox(socket.send, capacity=2)
+    socket.is_ready.clear()
+
+    outbox.write(Burst("one", "two", "three", "four", "five"))
+    outbox.write(Burst("six"))
+    socket.is_ready.set()
+
+    await socket.has("one", "websocket.close")
+
+
 async def test_after_a_close_no_frame_is_written(ready_made):
     outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
 

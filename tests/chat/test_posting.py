@@ -230,3 +230,13 @@ def test_posting_changes_nothing_about_members(lobby, alice):
     post(alice, lobby)
 
     assert list(Membership.objects.order_by("pk").values()) == before
+
+
+def test_a_database_that_does_not_understand_the_statements_is_found_before_anything_is_lost(monkeypatch):
+    assert statements.check() == []
+
+    monkeypatch.setattr(type(connection.features), "can_return_rows_from_bulk_insert", False)
+
+    [error] = statements.check()
+    assert error.id == "chat.E001"
+    assert "SQLite 3.35" in error.hint
