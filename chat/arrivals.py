@@ -91,7 +91,8 @@ class Pages:
 
 def _places(user_ids: Sequence[int]) -> list[dict[int, Place]]:
     places = access.places_of(set(user_ids))
-    return [places.get(user_id, {}) for user_id in user_ids]
+    # Each socket has its own, from which the watch takes what has been taken from its person.
+    return [dict(places.get(user_id, ())) for user_id in user_ids]
 
 
 def _welcomes(arrivals: Sequence[Arrival], pages: Pages) -> list[Welcome]:

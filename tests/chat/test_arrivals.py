@@ -6,7 +6,7 @@ import pytest
 from django.db.backends.utils import CursorWrapper
 
 from channels_core.db import database_sync_to_async
-from chat import arrivals, services
+from chat import arrivals, gathering, services
 from chat.arrivals import Arrival, Page, Pages, get_arrivals
 from chat.models import Session, User
 from tests.chat.drafts import post, texts
@@ -96,6 +96,18 @@ async def test_those_who_come_at_the_same_time_read_together(lobby, study, alice
     assert len({welcome.messages for welcome in welcomes}) == 2
     assert [bob.name in welcome.present for welcome in welcomes] == [False, True, False, True]
     assert len(queries) <= 2 + 4  # the first visit is that of who came first, alone; two go side by side
+
+
+async def test_tabs_of_a_person_that_come_at_the_same_time_have_places_of_their_own(lobby, alice, monkeypatch):
+    """What is taken from one of them has to be taken from the others, too: the watch compares each by itself."""
+    monkeypatch.setattr(gathering, "SIDE_BY_SIDE", 1)
+    asked = get_arrivals().places.ask
+
+    _, *together = await asyncio.gather(*(asked(alice.pk) for _ in range(4)))
+
+    assert together == [together[0]] * 3
+    assert lobby.pk in together[0]
+    assert len({id(places) for places in together}) == 3
 
 
 @pytest.mark.parametrize("change", ["said", "edited", "deleted", "renamed", "gone"])
