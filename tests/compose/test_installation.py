@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.compose.clients import Client, talk_through
 from tests.compose.people import Person
 from tests.compose.stack import ROOT, Stack
+from tests.servers import wait_until
 
 SERVICES = {"proxy", "web", "redis", "postgres"}
 
@@ -66,9 +67,12 @@ def test_people_talk_across_replicas(stack: Stack, sign_up: Callable[[Stack], Pe
 
     people = [sign_up(stack) for _ in range(6)]
 
-    on_each = [stack.metric("channels_connections", index) for index in (1, 2, 3)]
-    assert sum(on_each) == len(people)
-    assert min(on_each) > 0
+    def are_told_and_spread() -> bool:
+        on_each = [stack.metric("channels_connections", index) for index in (1, 2, 3)]
+        return sum(on_each) == len(people) and min(on_each) > 0
+
+    # Each process tells its numbers once a second.
+    wait_until(are_told_and_spread, what="six sockets on three replicas, in their metrics")
     for person in people[:3]:
         person.says_and_all_see(*people)
 
