@@ -14,7 +14,6 @@ import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from . import DEFAULT_CHANNEL_LAYER
 from .fanout import Fanout, Listener
@@ -52,7 +51,7 @@ async def broadcast(
         using: alias of the channel layer.
 
     Raises:
-        TypeError: ``group`` is malformed, or ``event`` is not JSON.
+        TypeError: ``group`` is malformed, ``event`` is not JSON, or ``after`` or ``head`` is not an integer.
         UnicodeEncodeError: there is half of a surrogate pair in it.
         InvalidChannelLayerError: there is no such layer.
         TimeoutError: the layer did not take it in time; what it raises itself comes out, too.
@@ -92,7 +91,10 @@ def broadcast_sync(
 
 def get_hub(using: str = DEFAULT_CHANNEL_LAYER) -> Hub:
     """The hub of this process for a channel layer: one for each event loop."""
-    hubs = _hubs.setdefault(asyncio.get_running_loop(), {})
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _forget_ended_loops()
+    hubs = _hubs.setdefault(loop, {})
     layer = require_channel_layer(using)
     hub = hubs.get(using)
     if hub is None or hub.layer is not layer:  # a test may have put another layer in its place
@@ -179,7 +181,9 @@ class Hub:
             layer_group(group)  # a malformed name is refused before anything is done
         self._fanout.catch_up(listener)
         for group in groups:
-            self._members.setdefault(group, {})[listener] = [] if is_held else None
+            members = self._members.setdefault(group, {})
+            held = members.get(listener)  # in a block that has not ended: it stays so
+            members[listener] = [] if is_held and held is None else held
         try:
             await self._line.settle(*groups)
         except BaseException:
@@ -187,8 +191,12 @@ class Hub:
             raise
 
     def _take(self, message: Message) -> None:
-        if message["group"] in self._members:  # not on its way when the last of them left
-            self._positions.take(message["group"], message["text"], message["after"], message["head"])
+        group, text, after, head = message["group"], message["text"], message["after"], message["head"]
+        _require_numbers(after, head)  # of another process, with another version perhaps
+        if not isinstance(text, str):
+            raise TypeError(f"Expected the text of a broadcast, but got {type(text).__name__}.")
+        if group in self._members:  # not on its way when the last of them left
+            self._positions.take(group, text, after, head)
 
     async def _compare(self) -> None:
         await self._positions.compare(list(self._members))
@@ -200,10 +208,25 @@ class Hub:
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Hub]] = WeakKeyDictionary()
+_hubs: dict[asyncio.AbstractEventLoop, dict[str, Hub]] = {}
+
+
+def _forget_ended_loops() -> None:
+    """No weak reference would: a hub leads back to its loop."""
+    for loop in list(_hubs):
+        if loop.is_closed():
+            _hubs.pop(loop, None)
 
 
 def _envelope(group: str, event: Event, after: int | None, head: int | None) -> Message:
+    _require_numbers(after, head)
     text = _encode(event)
     text.encode()  # what is no UTF-8 is refused here, not at every socket
     return {"type": "broadcast", "group": group, "text": text, "after": after, "head": head}
+
+
+def _require_numbers(after: Any, head: Any) -> None:
+    """One that is none would spoil the position of its group for those that follow."""
+    for number in (after, head):
+        if number is not None and not isinstance(number, int):
+            raise TypeError(f"Expected after and head to be integers or None, but got {number!r}.")

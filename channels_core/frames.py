@@ -37,7 +37,7 @@ class Burst:
 
     def __init__(self, *texts: str) -> None:
         self.texts = texts
-        self._parts: tuple[Burst, ...] = ()  # what it was joined from, as long as that may still be needed
+        self._parts: tuple[Burst, ...] = ()  # what it was joined from: others share that, and what is made of it
         self._frames: bytes | None = None
         self._events: tuple[Message, ...] | None = None
 

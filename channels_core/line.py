@@ -12,10 +12,11 @@ import asyncio
 import contextvars
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, KeysView
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, KeysView
 from typing import Any
 
 from .layers import BaseChannelLayer, InMemoryChannelLayer
+from .layers.memory import HUB
 from .types import Message
 
 logger = logging.getLogger(__name__)
@@ -23,11 +24,12 @@ logger = logging.getLogger(__name__)
 LAYER_PREFIX = "broadcast."  # of the groups that hubs use on the channel layer
 ECHO = "broadcast.echo"  # the type of what a hub sends itself
 RETRY_S = 1.0
-LIMIT_S = 1.0  # the longest that anybody waits for the layer
+LIMIT_S = 1.0  # the longest that the layer may take to be told who joins and leaves
 WATCH_S = 0.5  # between two echoes,
 HURRY_S = 0.1  # and at least, where the layer is suspected
 COMPARE_S = 5.0  # between two comparisons while nothing seems wrong
 SILENCES = 4  # echoes that were taken and not brought, after which the channel is given up for a new one
+LEFT = -1  # instead of an era: the layer is being told that we have left
 
 
 class Line:
@@ -45,7 +47,7 @@ class Line:
         take: Callable[[Message], None],
         compare: Callable[[], Awaitable[None]],
     ) -> None:
-        self.is_heard = True  # the layer brought the last echo
+        self.is_heard = True  # the layer brought the last echo, and took what it was told since
         self._layer = layer
         self._is_memory = isinstance(layer, InMemoryChannelLayer)
         self._groups = groups
@@ -56,6 +58,7 @@ class Line:
         self._era = 0
         self._settling = asyncio.Lock()
         self._unsettled: set[str] = set()
+        self._is_told_lost = False  # the log says that the layer is away
         self._channel: str | None = None
         self._reading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -86,9 +89,11 @@ class Line:
                 self._unsettled |= unsettled
                 raise
 
-    def _is_settled(self, groups: Iterable[str]) -> bool:
+    def _is_settled(self, groups: Collection[str]) -> bool:
         """Whether they have members, and the layer knows it, as it nearly always does."""
-        return self.is_heard and all(group in self._groups and self._joined.get(group) == self._era for group in groups)
+        if not groups or not self.is_heard:  # without groups it may be time to rest
+            return False
+        return all(group in self._groups and self._joined.get(group) == self._era for group in groups)
 
     async def _settle(self, groups: set[str]) -> None:
         joining = {group for group in groups & self._groups if self._joined.get(group) != self._era}
@@ -105,13 +110,26 @@ class Line:
             await self._rest()
 
     async def _fit(self, joining: set[str], leaving: set[str]) -> None:
+        """
+        Tell the layer who joins and who leaves.
+
+        With several hosts one may refuse what is its own: the others are told all the same, before that comes out.
+        """
+        outcomes: list[BaseException | None] = []
         if joining:
             channel, era = await self._open(), self._era
-            await asyncio.gather(*(self._layer.group_add(layer_group(group), channel) for group in joining))
-            self._joined.update(dict.fromkeys(joining, era))
+            outcomes += await _all(self._layer.group_add(layer_group(group), channel) for group in joining)
+            took = [group for group, outcome in zip(joining, outcomes, strict=True) if outcome is None]
+            self._joined.update(dict.fromkeys(took, era))
+        leaving = leaving - self._groups  # somebody may have come meanwhile
+        # Who comes from now on joins anew. Who is cancelled leaves it to the next.
+        self._joined.update(dict.fromkeys(leaving, LEFT))
+        outcomes += await _all(self._layer.group_discard(layer_group(group), self._channel) for group in leaving)
         for group in leaving:  # tried once: what still comes for the group finds no member
             del self._joined[group]
-        await asyncio.gather(*(self._layer.group_discard(layer_group(group), self._channel) for group in leaving))
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
 
     async def _open(self) -> str:
         """The channel of this hub, with somebody who reads it."""
@@ -121,7 +139,7 @@ class Line:
         if self._channel is None:
             # In our layers a prefix of its own gives the hub room for a burst. Elsewhere it has the common one:
             # channels_redis reads all channels of a process together, as long as they share it.
-            prefix = ["hub."] if self._is_memory or self._says_when_it_missed else []
+            prefix = [HUB] if self._is_memory or self._says_when_it_missed else []
             self._channel = await self._layer.new_channel(*prefix)
             self._reading = _start(self._read(self._channel))
         if is_echo_due:
@@ -139,7 +157,7 @@ class Line:
                 logger.info("The channel layer did not take our leave: %r", error)
         watching, self._watching = self._watching, None
         await self._drop_channel()
-        self.is_heard = True  # as far as anybody knows
+        self.is_heard, self._is_told_lost = True, False  # as far as anybody knows
         if watching and watching is not asyncio.current_task():
             await _end(watching)
 
@@ -158,6 +176,8 @@ class Line:
         if self.is_heard:
             self.is_heard = False
             self._era += 1
+        if not self._is_told_lost:
+            self._is_told_lost = True
             told = str(error) or type(error).__name__
             logger.warning("The channel layer does not answer (%s); it is asked again every %g s.", told, WATCH_S)
 
@@ -169,12 +189,15 @@ class Line:
                 self._lose(error)
                 logger.exception("The channel layer cannot be read; trying again in %g s.", RETRY_S)
                 await asyncio.sleep(RETRY_S)
-            else:
-                if message["type"] == ECHO:
+                continue
+            try:
+                if message.get("type") == ECHO:
                     self._silences = 0
                     self._echo.set()
                 else:
                     self._take(message)
+            except Exception:  # the next one may be better
+                logger.exception("What the channel layer brought makes no sense, and is dropped.")
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -186,14 +209,21 @@ class Line:
             begun, was_heard = loop.time(), self.is_heard
             if begun - renewed > renew_s / 3:
                 self._era, renewed = self._era + 1, begun
-            is_away = self._suspected.is_set() or not was_heard
+            is_suspected = self._suspected.is_set()
+            is_away = is_suspected or not was_heard
             self._suspected.clear()
             if is_away:  # before the echo, which may take its time not to come
                 compared = begun
                 await self._compare()
             await self._listen()
+            if is_suspected and self._says_when_it_missed:
+                # Another of its hosts than the one of the echo may be away: then it refuses what is renewed.
+                self._era += 1
             if self.is_heard:
                 await self.settle(*self._groups, *self._joined)
+            if self.is_heard and self._is_told_lost:  # not before: one that takes only some of them is not back
+                self._is_told_lost = False
+                logger.warning("The channel layer is there again.")
             is_back = self.is_heard and is_away
             is_gone = not self.is_heard and not is_away
             if is_back or is_gone or begun - compared >= COMPARE_S:
@@ -229,9 +259,8 @@ class Line:
             if self._silences >= SILENCES:
                 async with self._settling:
                     await self._drop_channel()
-        elif not self.is_heard:
+        else:
             self.is_heard = True
-            logger.warning("The channel layer is there again.")
 
     async def _hear_echo(self) -> None:
         self._echo.clear()
@@ -243,6 +272,11 @@ class Line:
     async def _send_echo(self) -> None:
         await self._layer.group_send(self._echo_group, {"type": ECHO})
         self._silences += 1
+
+
+async def _all(calls: Iterable[Awaitable[None]]) -> list[BaseException | None]:
+    """How each of these calls ended."""
+    return await asyncio.gather(*calls, return_exceptions=True)
 
 
 _names = BaseChannelLayer()

@@ -27,7 +27,7 @@ class Outbox:
     A consumer awaits ``send``; a hub calls ``write``, which never waits: what the socket cannot take now
     is queued here, behind what came before. A socket that falls ``capacity`` events or ``CAPACITY_BYTES``
     behind is closed with 1013, so that a slow reader costs itself only. After a close everything else is
-    dropped quietly.
+    dropped quietly. What is written before the handshake is answered follows the accept, or goes with the refusal.
 
     Args:
         send: the server's.
@@ -47,7 +47,8 @@ class Outbox:
         # A list, which is small while it is empty, as it is with most sockets, and short else.
         self._queue: list[tuple[Message, asyncio.Future[None] | None]] = []
         self._bytes = 0  # that have been written and are queued
-        self._busy = False  # the server's send has been called and waits
+        # The server's send has been called and waits, or the handshake is not answered yet: what is written waits.
+        self._busy = True
         self._task: asyncio.Task[None] | None = None
 
     async def send(self, message: Message) -> None:
@@ -60,7 +61,7 @@ class Outbox:
         """
         if not self._admits(message):
             return await asyncio.sleep(0)  # who sends without end must not keep the loop to itself
-        if self._busy:
+        if self._busy and self.is_accepted:  # else it answers the handshake
             taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._queue.append((message, taken))
             return await taken
@@ -71,8 +72,8 @@ class Outbox:
             self._lost(error)
             raise StopConsumer from error
         finally:
-            self._busy = False
-            if self._queue:
+            self._busy = not self.is_accepted
+            if self._queue and self.is_accepted:
                 self._start(self._drain())
 
     def write(self, burst: Burst) -> None:
@@ -127,9 +128,13 @@ class Outbox:
         if message["type"] == "websocket.send":
             meters.sent += 1
         elif message["type"] == "websocket.accept":
-            self.is_accepted = True
+            if not self.is_accepted:
+                self.is_accepted, self._busy = True, False
         elif message["type"] == "websocket.close":
             self.is_open = False
+            if not self.is_accepted:  # that is the answer: what has waited for another is void
+                self._forget_queue()
+                self._busy = False
         return True
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -151,7 +156,7 @@ class Outbox:
                     if taken is None or taken.done():
                         raise
                     taken.set_exception(StopConsumer() if isinstance(error, OSError) else error)
-                else:
+                finally:  # where the connection ends meanwhile, too
                     if taken and not taken.done():
                         taken.set_result(None)
         except Exception as error:
@@ -167,6 +172,8 @@ class Outbox:
         self.is_open = False
         self._forget_queue()
         self._queue.append(({"type": "websocket.close", "code": TOO_SLOW, "reason": "Too slow."}, None))
+        if not self.is_accepted:  # it refuses the handshake, which nobody else has answered
+            self._start(self._drain())
 
     def _lost(self, error: BaseException) -> None:
         """The server does not take it: the client has gone, and its disconnect is on the way."""

@@ -67,9 +67,9 @@ class AsyncWebsocketConsumer(Connection):
         """Send text frames without waiting, in their turn; together they may leave in one write."""
         self._outbox.write(Burst(*texts))
 
-    def close_soon(self, code: int) -> None:
+    def close_soon(self, code: int, reason: str | None = None) -> None:
         """Close without waiting, behind what has been sent."""
-        self._outbox.push(self._close_message(code, None))
+        self._outbox.push(self._close_message(code, reason))
 
     async def websocket_disconnect(self, message: Message) -> None:
         self._outbox.close()

@@ -49,6 +49,15 @@ class Packet:
         return self._message
 
 
+class Membership:
+    """Of a mailbox in a group, from the first who asks for it: ``joins`` of them have it, or wait for it."""
+
+    __slots__ = ("joins",)
+
+    def __init__(self) -> None:
+        self.joins = 0
+
+
 class Mailbox:
     """
     What waits for the readers of one channel.
@@ -56,7 +65,8 @@ class Mailbox:
     Args:
         capacity: messages that it holds; what comes beyond is dropped, for this mailbox only.
         shares: whether its reader may be handed a dict that others are handed, too.
-        missed: called when messages begin to be dropped, and when the reader has caught up after that.
+        missed: called when messages begin to be dropped, when the reader has caught up after that, and when messages
+            have expired.
     """
 
     __slots__ = (
@@ -68,7 +78,7 @@ class Mailbox:
         self.channel = channel
         self.capacity = capacity
         self.shares = shares
-        self.groups: set[str] = set()
+        self.groups: dict[str, Membership] = {}
         self.is_listening = False  # what is sent to it arrives
         self.readers = 0
         self._packets: deque[Packet] = deque()
@@ -93,6 +103,7 @@ class Mailbox:
         if expired:
             drops["expired"] += expired
             logger.info("%d messages to %s expired unread.", expired, self.channel)
+            self._missed()
         return expired
 
     def take(self, before: float) -> Message | None:

@@ -48,7 +48,8 @@ class ChannelLayerManager:
 
     def __getitem__(self, key: str) -> Any:
         if key not in self.backends:
-            self.backends[key] = self.make_backend(key)
+            # Another thread may ask for the first time, too: all get the same one.
+            return self.backends.setdefault(key, self.make_backend(key))
         return self.backends[key]
 
     def __contains__(self, key: object) -> bool:

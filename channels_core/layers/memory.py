@@ -22,8 +22,9 @@ logger = logging.getLogger(__name__)
 
 Waiter = asyncio.Future[Message]
 
+HUB = "hub."  # the channels of hubs begin so
 # The hub of a process takes what all of its sockets are told: it may fall behind further than one reader.
-HUB_CAPACITY = {"hub.*": 10_000}
+HUB_CAPACITY = {f"{HUB}*": 10_000}
 
 
 class InMemoryChannelLayer(BaseChannelLayer):
@@ -55,6 +56,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
         # Group -> channel -> when it joined.
         self.groups: dict[str, dict[str, float]] = {}
         self._waiters: dict[str, deque[Waiter]] = {}
+        self._hubs: dict[str, asyncio.AbstractEventLoop] = {}  # channels of hubs -> where they are read
         self._next_expiry = float("inf")  # nothing expires before this time
         self._lock = Lock()
         self._process = os.getpid()
@@ -81,6 +83,8 @@ class InMemoryChannelLayer(BaseChannelLayer):
         self._purge()
         with self._lock:
             queue = self.channels.setdefault(channel, deque())
+            if channel.startswith(HUB):
+                self._hubs[channel] = asyncio.get_running_loop()
             if queue:
                 _, message = queue.popleft()
                 self._drop_if_idle(channel)
@@ -91,9 +95,8 @@ class InMemoryChannelLayer(BaseChannelLayer):
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                # It was handed a message in the same moment: that goes back to the front.
-                with self._lock:
-                    self.channels.setdefault(channel, deque()).appendleft((time.time() + self.expiry, waiter.result()))
+                # It was handed a message in the same moment: that is for the next.
+                self._put(channel, waiter.result(), time.time() + self.expiry, is_back=True)
             raise
         finally:
             with self._lock:
@@ -119,13 +122,15 @@ class InMemoryChannelLayer(BaseChannelLayer):
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
         now = time.time()
-        self.groups.setdefault(group, {})[channel] = now
-        self._next_expiry = min(self._next_expiry, now + self.group_expiry)
+        with self._lock:
+            self.groups.setdefault(group, {})[channel] = now
+            self._next_expiry = min(self._next_expiry, now + self.group_expiry)
 
     async def group_discard(self, group: str, channel: str) -> None:
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
-        self._leave(group, channel)
+        with self._lock:
+            self._leave(group, channel)
 
     async def group_send(self, group: str, message: Message) -> None:
         """
@@ -155,8 +160,8 @@ class InMemoryChannelLayer(BaseChannelLayer):
                 "Processes reach each other through Redis: see CHANNEL_LAYERS."
             )
 
-    def _put(self, channel: str, message: Message, expires: float) -> None:
-        """Hand ``message`` to who waits longest, or keep it."""
+    def _put(self, channel: str, message: Message, expires: float, *, is_back: bool = False) -> None:
+        """Hand ``message`` to who waits longest, or keep it; one that ``is_back`` was taken before the others."""
         with self._lock:
             waiters = self._waiters.get(channel, ())
             while waiters:
@@ -164,10 +169,13 @@ class InMemoryChannelLayer(BaseChannelLayer):
                 if self._hand_over(waiter, channel, message, expires):
                     return
             queue = self.channels.setdefault(channel, deque())
+            self._next_expiry = min(self._next_expiry, expires)
+            if is_back:
+                queue.appendleft((expires, message))
+                return
             if len(queue) >= self.get_capacity(channel):
                 raise ChannelFull(channel)
             queue.append((expires, message))
-            self._next_expiry = min(self._next_expiry, expires)
 
     def _hand_over(self, waiter: Waiter, channel: str, message: Message, expires: float) -> bool:
         """Give ``message`` to a waiting reader, on its own loop. False if it no longer waits."""
@@ -180,7 +188,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
 
         def on_its_loop() -> None:
             if waiter.done():
-                self._put(channel, message, expires)
+                self._put(channel, message, expires, is_back=True)
             else:
                 waiter.set_result(message)
 
@@ -193,6 +201,12 @@ class InMemoryChannelLayer(BaseChannelLayer):
     def _drop_if_idle(self, channel: str) -> None:
         if not self.channels.get(channel) and not self._waiters.get(channel):
             self.channels.pop(channel, None)
+            self._hubs.pop(channel, None)
+
+    def _is_gone(self, channel: str) -> bool:
+        """Who does not read is taken to be gone, but a hub while its event loop lives: that has stood still."""
+        loop = self._hubs.get(channel)
+        return loop is None or loop.is_closed()
 
     def _leave(self, group: str, channel: str) -> None:
         members = self.groups.get(group, {})
@@ -202,7 +216,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
 
     def _purge(self) -> None:
         """
-        Drop what has expired, everywhere; a channel that let a message expire leaves its groups.
+        Drop what has expired, everywhere; a channel that let a message expire leaves its groups, unless it is a hub's.
 
         It looks at all there is, but only when something can have expired since it last looked.
         """
@@ -218,13 +232,18 @@ class InMemoryChannelLayer(BaseChannelLayer):
                 if expired:
                     drops["expired"] += expired
                     logger.info("%d messages to %s expired unread.", expired, channel)
+                    groups = list(self.groups) if self._is_gone(channel) else []
                     self._drop_if_idle(channel)
-                    for group in list(self.groups):
+                    for group in groups:
                         self._leave(group, channel)
             for group, members in list(self.groups.items()):
                 for channel, joined in list(members.items()):
-                    if joined + self.group_expiry <= now:
+                    if joined + self.group_expiry > now:
+                        continue
+                    if self._is_gone(channel):
                         self._leave(group, channel)
+                    else:
+                        members[channel] = now
             ends = [queue[0][0] for queue in self.channels.values() if queue]
             ends += [joined + self.group_expiry for members in self.groups.values() for joined in members.values()]
             self._next_expiry = min(ends, default=float("inf"))

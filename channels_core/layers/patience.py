@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
@@ -27,6 +28,8 @@ async def patiently(call: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.
         try:
             return await call(*args, **kwargs)
         except line_errors() as error:
+            if isinstance(error, TypeError) and not _is_of_asyncio(error):
+                raise
             logger.info("The channel layer does not answer (%s); trying again in %g s.", error, delay_s)
             await asyncio.sleep(delay_s)
     return await call(*args, **kwargs)
@@ -41,3 +44,9 @@ def line_errors() -> tuple[type[BaseException], ...]:
     """
     redis = sys.modules.get("redis.exceptions")
     return (OSError, TypeError, redis.ConnectionError, redis.TimeoutError) if redis else (OSError,)
+
+
+def _is_of_asyncio(error: BaseException) -> bool:
+    """Whether asyncio itself raised it: else it is a mistake of the caller, such as a malformed name."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("asyncio.")

@@ -13,6 +13,7 @@ import random
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -78,9 +79,12 @@ class Server(uvicorn.Server):
             self._worst_lag_s = max(self._worst_lag_s, now - self._ticked_at - TICK_S)
         if counter % 10 == 0:
             meters.loop_lag_s, self._worst_lag_s = self._worst_lag_s, 0.0
-            self._give_up_overdue(now)
-            for act in each_second:
-                act()
+            acts: list[Callable[[], None]] = [partial(self._give_up_overdue, now), *each_second]
+            for act in acts:
+                try:
+                    act()
+                except Exception:  # it would end the server, with everybody who is connected
+                    logger.exception("What is done once a second failed: %s.", act)
         is_over = await super().on_tick(counter)
         self._ticked_at = asyncio.get_running_loop().time()
         return is_over

@@ -12,6 +12,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN
@@ -60,6 +61,12 @@ class WebSocketProtocol(Connection, LeanProtocol):
                 raise
             # In a line of our own: uvicorn would write a traceback for what is no error here.
             logger.warning("Cut off what ran on %s.", scope["path"])
+        except (OperationalError, InterfaceError) as error:
+            if self.handshake_complete:
+                raise
+            # Without a traceback: everybody tries again and again until it is back.
+            logger.error("A handshake on %s was refused, the database does not answer: %s", scope["path"], error)
+            self._refuse("The database does not answer; try again.\n")
         finally:
             await self._say_farewell()
 
@@ -88,6 +95,8 @@ class WebSocketProtocol(Connection, LeanProtocol):
             return now - self._over_since >= CLOSE_S
         if not self.handshake_complete:
             return now - self._began >= ACCEPT_S
+        if self.pending_ping_payload is not None and (self._unread or not self._is_ready()):
+            self._tend_at = max(self._tend_at, now + (self.ping_timeout or 0))  # it is us who let its answer wait
         self.keep_alive(now)
         return self.is_stuck(now)
 

@@ -10,6 +10,7 @@ from channels_core.exceptions import StopConsumer
 from channels_core.generic.http import AsyncHttpConsumer
 from channels_core.layers import get_channel_layer
 from channels_core.testing import HttpCommunicator
+from tests.servers import until
 
 
 @pytest.fixture(autouse=True)
@@ -100,13 +101,6 @@ class ServerSentEvents(LongPoll):
 
 def get(consumer, **kwargs):
     return HttpCommunicator(consumer, "GET", "/", **kwargs)
-
-
-async def until(condition):
-    """Wait until what other tasks do makes it true."""
-    async with asyncio.timeout(1):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 def begun(message):

@@ -40,13 +40,24 @@ def text(content):
     return {"type": "websocket.send", "text": content}
 
 
+ACCEPT = {"type": "websocket.accept"}
+
+
+def opened(socket, **options):
+    """The outbox of a connection that has been accepted."""
+    outbox = Outbox(socket.send, **options)
+    outbox.push(ACCEPT)
+    assert socket.taken.pop() == "websocket.accept"
+    return outbox
+
+
 @pytest.fixture
 async def socket():
     return Socket()
 
 
 async def test_a_write_to_a_ready_socket_is_done_at_once_and_makes_no_task(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     before = asyncio.all_tasks()
 
     outbox.push(text("one"))
@@ -56,7 +67,7 @@ async def test_a_write_to_a_ready_socket_is_done_at_once_and_makes_no_task(socke
 
 
 async def test_what_is_sent_and_written_while_the_socket_waits_follows_in_order(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     socket.is_ready.clear()
 
     outbox.push(text("written first"))
@@ -71,7 +82,7 @@ async def test_what_is_sent_and_written_while_the_socket_waits_follows_in_order(
 
 
 async def test_a_write_waits_behind_a_send_that_waits(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     socket.is_ready.clear()
     sending = asyncio.ensure_future(outbox.send(text("first")))
     await asyncio.sleep(0)
@@ -84,7 +95,7 @@ async def test_a_write_waits_behind_a_send_that_waits(socket):
 
 
 async def test_a_socket_that_falls_too_far_behind_is_closed_with_1013_and_logged_once(socket, caplog):
-    outbox = Outbox(socket.send, capacity=3)
+    outbox = opened(socket, capacity=3)
     socket.is_ready.clear()
     counted = drops["slow_socket"]
 
@@ -100,7 +111,7 @@ async def test_a_socket_that_falls_too_far_behind_is_closed_with_1013_and_logged
 
 
 async def test_a_socket_may_not_fall_many_bytes_behind_either(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     socket.is_ready.clear()
     half = "x" * (CAPACITY_BYTES // 2)
 
@@ -115,7 +126,7 @@ async def test_a_socket_may_not_fall_many_bytes_behind_either(socket):
 
 
 async def test_bytes_that_have_been_sent_do_not_count(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     for _ in range(3):
         socket.is_ready.clear()
         outbox.push(text("first"))
@@ -128,7 +139,7 @@ async def test_bytes_that_have_been_sent_do_not_count(socket):
 
 
 async def test_a_consumer_that_waits_for_its_turn_goes_on_when_the_socket_overflows(socket):
-    outbox = Outbox(socket.send, capacity=1)
+    outbox = opened(socket, capacity=1)
     socket.is_ready.clear()
     outbox.push(text("stuck"))
     sending = asyncio.ensure_future(outbox.send(text("never sent")))
@@ -140,7 +151,7 @@ async def test_a_consumer_that_waits_for_its_turn_goes_on_when_the_socket_overfl
 
 
 async def test_after_a_close_nothing_is_sent_and_nobody_complains(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     await outbox.send({"type": "websocket.close"})
 
     await outbox.send(text("late"))
@@ -156,7 +167,7 @@ ERRORS = [(ZeroDivisionError(), ZeroDivisionError), (OSError("gone"), StopConsum
 @pytest.mark.parametrize(("error", "comes_out"), ERRORS)
 async def test_an_error_of_the_server_reaches_the_consumer_that_sends(socket, error, comes_out):
     """And that the client has gone ends it in peace."""
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     socket.error = error
 
     with pytest.raises(comes_out):
@@ -165,7 +176,7 @@ async def test_an_error_of_the_server_reaches_the_consumer_that_sends(socket, er
 
 @pytest.mark.parametrize(("error", "comes_out"), ERRORS)
 async def test_an_error_of_the_server_reaches_a_consumer_that_waited_for_its_turn(socket, error, comes_out):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     socket.is_ready.clear()
     outbox.push(text("first"))
     sending = asyncio.ensure_future(outbox.send(text("second")))
@@ -179,7 +190,7 @@ async def test_an_error_of_the_server_reaches_a_consumer_that_waited_for_its_tur
 
 
 async def test_what_waits_for_its_turn_when_the_client_goes_is_dropped_quietly(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     socket.is_ready.clear()
     first = asyncio.ensure_future(outbox.send(text("first")))
     await asyncio.sleep(0)
@@ -195,7 +206,7 @@ async def test_what_waits_for_its_turn_when_the_client_goes_is_dropped_quietly(s
 
 
 async def test_whoever_sends_without_end_after_the_close_leaves_room_for_others(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     outbox.close()
 
     async def send_without_end():
@@ -211,7 +222,7 @@ async def test_whoever_sends_without_end_after_the_close_leaves_room_for_others(
 
 @pytest.mark.parametrize("is_ready", [True, False])
 async def test_a_write_to_a_client_that_has_gone_ends_the_outbox_quietly(socket, is_ready):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     socket.error = OSError("gone")
     if not is_ready:
         socket.is_ready.clear()
@@ -225,7 +236,7 @@ async def test_a_write_to_a_client_that_has_gone_ends_the_outbox_quietly(socket,
 
 
 async def test_closing_gives_up_what_waits_and_leaves_no_task(socket):
-    outbox = Outbox(socket.send)
+    outbox = opened(socket)
     socket.is_ready.clear()
     outbox.push(text("stuck"))
     outbox.push(text("behind"))
@@ -244,11 +255,15 @@ async def test_a_write_to_a_send_that_gives_a_future_is_carried_on_when_it_is_do
     taken, futures = [], []
 
     def send(message):
-        taken.append(message["text"])
+        taken.append(message.get("text"))
         futures.append(loop.create_future())
         return futures[-1]
 
     outbox = Outbox(send)
+    accepting = asyncio.ensure_future(outbox.send(ACCEPT))
+    await asyncio.sleep(0)
+    futures.pop().set_result(taken.clear())
+    await accepting
     outbox.push(text("one"))
     outbox.push(text("two"))
     assert taken == ["one"]
@@ -276,7 +291,7 @@ async def ready_made():
 
 
 async def test_a_burst_is_written_as_one_piece_of_ready_made_frames(ready_made):
-    outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
+    outbox = opened(ready_made, write_frames=ready_made.write_frames)
     sent = meters.sent
 
     outbox.write(Burst("one", "two"))
@@ -286,13 +301,13 @@ async def test_a_burst_is_written_as_one_piece_of_ready_made_frames(ready_made):
 
 
 async def test_where_the_server_takes_no_frames_a_burst_goes_through_send(socket):
-    Outbox(socket.send).write(Burst("one", "two"))
+    opened(socket).write(Burst("one", "two"))
 
     assert socket.taken == ["one", "two"]
 
 
 async def test_a_burst_that_cannot_be_written_now_follows_in_order(ready_made):
-    outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
+    outbox = opened(ready_made, write_frames=ready_made.write_frames)
     ready_made.is_ready.clear()
 
     outbox.write(Burst("one", "two"))
@@ -307,7 +322,7 @@ async def test_a_burst_that_cannot_be_written_now_follows_in_order(ready_made):
 
 
 async def test_a_burst_that_is_too_much_ends_with_the_close(socket):
-    outbox = Outbox(socket.send, capacity=2)
+    outbox = opened(socket, capacity=2)
     socket.is_ready.clear()
 
     outbox.write(Burst("one", "two", "three", "four", "five"))
@@ -318,9 +333,117 @@ async def test_a_burst_that_is_too_much_ends_with_the_close(socket):
 
 
 async def test_after_a_close_no_frame_is_written(ready_made):
-    outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
+    outbox = opened(ready_made, write_frames=ready_made.write_frames)
 
     outbox.close()
     outbox.write(Burst("one"))
 
     assert ready_made.taken == []
+
+
+# Before the handshake is answered
+
+
+async def test_what_is_written_before_the_accept_follows_it_in_order(socket):
+    """A hub writes to who has subscribed, whatever its consumer is about to do."""
+    outbox = Outbox(socket.send)
+
+    outbox.write(Burst("one", "two"))
+    await asyncio.sleep(0)
+    assert socket.taken == []
+    await outbox.send(ACCEPT)
+    await outbox.send(text("three"))
+    outbox.write(Burst("four"))
+
+    await socket.has("websocket.accept", "one", "two", "three", "four")
+
+
+async def test_ready_made_frames_wait_for_the_accept_too(ready_made):
+    outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
+
+    outbox.write(Burst("one"))
+    assert ready_made.taken == []
+    await outbox.send(ACCEPT)
+    await ready_made.has("websocket.accept", "one")
+    outbox.write(Burst("two"))
+
+    assert ready_made.taken[2:] == [b"\x81\x03two"]
+
+
+async def test_what_is_written_while_the_server_takes_the_accept_follows_it(ready_made):
+    outbox = Outbox(ready_made.send, write_frames=ready_made.write_frames)
+    ready_made.is_ready.clear()
+    accepting = asyncio.ensure_future(outbox.send(ACCEPT))
+    await asyncio.sleep(0)
+
+    outbox.write(Burst("one"))
+    ready_made.is_ready.set()
+    outbox.write(Burst("two"))
+    await accepting
+
+    await ready_made.has("websocket.accept", "one", "two")
+
+
+@pytest.mark.parametrize("how", ["sent", "pushed"])
+async def test_a_refusal_is_sent_at_once_and_what_was_written_is_forgotten(socket, how):
+    outbox = Outbox(socket.send)
+    outbox.write(Burst("one"))
+
+    if how == "sent":
+        await outbox.send({"type": "websocket.close"})
+    else:
+        outbox.push({"type": "websocket.close"})
+    assert socket.taken == ["websocket.close"]
+    outbox.write(Burst("two"))
+    await outbox.send(ACCEPT)
+
+    assert socket.taken == ["websocket.close"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_refusal_in_http_is_sent_at_once(socket):
+    """ASGI's extension for it: several messages, none of them a close."""
+    outbox = Outbox(socket.send)
+    outbox.write(Burst("one"))
+
+    await outbox.send({"type": "websocket.http.response.start", "status": 410})
+    await outbox.send({"type": "websocket.http.response.body"})
+
+    assert socket.taken == ["websocket.http.response.start", "websocket.http.response.body"]
+
+
+async def test_a_handshake_that_is_not_answered_while_too_much_is_written_is_refused(socket):
+    outbox = Outbox(socket.send, capacity=2)
+
+    outbox.write(Burst("one", "two", "three", "four"))
+    await socket.has("websocket.close")
+    await outbox.send(ACCEPT)
+
+    assert socket.taken == ["websocket.close"]
+
+
+# The end of a connection
+
+
+async def test_who_sends_what_the_server_is_just_taking_goes_on_when_the_connection_ends():
+    """Its turn has come, so it does not wait in the queue any more."""
+    taken, turns = [], [asyncio.Event() for _ in range(3)]
+
+    async def send(message):
+        taken.append(message)
+        await turns[len(taken) - 1].wait()
+
+    turns[0].set()
+    outbox = Outbox(send)
+    await outbox.send(ACCEPT)
+    outbox.push(text("first"))
+    sending = asyncio.ensure_future(outbox.send(text("second")))
+    await asyncio.sleep(0)
+    turns[1].set()
+    async with asyncio.timeout(5):
+        while len(taken) < 3:
+            await asyncio.sleep(0)
+
+    outbox.close()
+
+    await asyncio.wait_for(sending, 5)

@@ -10,7 +10,7 @@ from channels_core import line, recovery
 from channels_core.broadcast import broadcast, get_hub
 from channels_core.outbox import Outbox
 from channels_core.recovery import Positions, Source
-from tests.servers import RedisServer
+from tests.servers import RedisServer, until
 
 GROUP = "numbered.1"
 
@@ -68,9 +68,14 @@ class Reader:
         self.positions.take(GROUP, json.dumps({"changes": [head]}), None, head)
 
     async def until_told(self, head):
-        async with asyncio.timeout(5):
-            while self.told[-1:] != [head]:
-                await asyncio.sleep(0.001)
+        await until(lambda: self.told[-1:] == [head])
+
+
+async def at_rest():
+    """Return when nothing goes on that was begun, so nothing will be fetched any more."""
+    async with asyncio.timeout(5):
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
 
 
 async def test_what_comes_in_order_is_delivered_at_once(ledger):
@@ -91,7 +96,7 @@ async def test_a_late_change_fills_its_gap_without_a_question(ledger):
     reader.take(1, 2)
 
     assert reader.told == [1, 2, 3]
-    await asyncio.sleep(0.01)
+    await at_rest()
     assert ledger.fetches == []
 
 
@@ -192,9 +197,7 @@ async def test_a_source_that_fails_is_asked_again_by_the_next_comparison(ledger,
     ledger.head = 3
     ledger.failures = [ConnectionError("the database is away")]
     await reader.positions.compare([GROUP])
-    async with asyncio.timeout(5):
-        while "could not be fetched" not in caplog.text:
-            await asyncio.sleep(0.001)
+    await until(lambda: "could not be fetched" in caplog.text)
 
     await reader.positions.compare([GROUP])
     await reader.until_told(3)
@@ -209,7 +212,7 @@ async def test_nobody_is_asked_about_a_group_that_nobody_listens_to_any_more(led
     reader.take(4, 5)
 
     reader.positions.forget(GROUP)
-    await asyncio.sleep(0.01)
+    await at_rest()
 
     assert ledger.fetches == []
     assert reader.told == [1]
@@ -224,7 +227,7 @@ async def test_a_state_needs_nothing_before_it_and_an_older_one_is_dropped(ledge
     reader.take_state(9)
 
     assert reader.told == [3, 9]
-    await asyncio.sleep(0.01)
+    await at_rest()
     assert ledger.fetches == []
 
 
@@ -306,9 +309,11 @@ class Socket:
     def __init__(self) -> None:
         self.heard: asyncio.Queue[list[int]] = asyncio.Queue()
         self.outbox = Outbox(self._send)
+        self.outbox.push({"type": "websocket.accept"})
 
     async def _send(self, message):
-        self.heard.put_nowait(json.loads(message["text"])["changes"])
+        if message["type"] != "websocket.accept":
+            self.heard.put_nowait(json.loads(message["text"])["changes"])
 
     async def hears(self) -> list[int]:
         async with asyncio.timeout(10):

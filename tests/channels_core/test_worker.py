@@ -21,7 +21,7 @@ from channels_core.layers import get_channel_layer
 from channels_core.management.commands.runworker import Command
 from channels_core.routing import ChannelNameRouter
 from channels_core.worker import Worker
-from tests.servers import Server, wait_until
+from tests.servers import Server, until, wait_until
 
 TIMEOUT_S = 20
 
@@ -166,6 +166,7 @@ async def test_a_channel_that_is_busy_does_not_hold_up_another(layer, consumer, 
         consumer.go_on.set()
 
 
+@pytest.mark.django_db(transaction=True)  # its thread tidies the connection that a test before may have left
 async def test_a_synchronous_consumer_works_without_a_warning(layer):
     texts = []
     done = threading.Event()
@@ -192,14 +193,13 @@ class SendsInThread(SyncConsumer):
         self.send({"type": "some.answer"})
 
 
+@pytest.mark.django_db(transaction=True)  # its thread tidies the connection that a test before may have left
 @pytest.mark.parametrize("sender", [Sends, SendsInThread])
 async def test_to_send_to_a_client_that_is_not_there_is_an_error_that_says_so(layer, caplog, notes, sender):
     """In a synchronous consumer a warning of asgiref's would be an error here, another one."""
     async with working(Worker(ChannelNameRouter({"x": sender.as_asgi(), "y": plain(notes)}), ["x", "y"], layer)):
         await layer.send("x", {"type": "answer"})
-        async with asyncio.timeout(5):
-            while not logged(caplog):
-                await asyncio.sleep(0.01)
+        await until(lambda: logged(caplog))
 
     [record] = logged(caplog)
     assert record.exc_info[0] is RuntimeError
@@ -213,9 +213,7 @@ async def test_to_send_to_a_client_that_is_not_there_is_an_error_that_says_so(la
 async def test_after_an_error_another_application_takes_over(layer, consumer, notes, caplog):
     async with working(Worker(consumer.as_asgi(), ["x"], layer)) as task:
         await layer.send("x", note("fail"))
-        async with asyncio.timeout(5):
-            while not logged(caplog):
-                await asyncio.sleep(0)
+        await until(lambda: logged(caplog))
         await layer.send("x", note("after"))
         await notes.until("after")
         assert not task.done()
@@ -248,9 +246,7 @@ async def test_an_application_that_never_takes_a_message_is_started_once_for_eac
 async def test_a_consumer_that_stops_is_started_again_by_the_next_message(layer, consumer, notes, caplog):
     async with working(Worker(consumer.as_asgi(), ["x"], layer)):
         await layer.send("x", note("stop"))
-        async with asyncio.timeout(5):
-            while layer.channels.keys() != {"x"}:  # its own channel has gone
-                await asyncio.sleep(0)
+        await until(lambda: layer.channels.keys() == {"x"})  # its own channel has gone
         await layer.send("x", note("after"))
         await notes.until("after")
     assert logged(caplog) == []

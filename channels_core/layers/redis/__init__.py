@@ -32,7 +32,7 @@ class RedisChannelLayer(RedisPubSubChannelLayer, BaseChannelLayer):  # type: ign
             sender, which may be another one, is not told by ``ChannelFull``.
 
     Raises:
-        ValueError: ``hosts`` is no list.
+        ValueError: ``hosts`` is no list. TypeError: there is no such option.
     """
 
     extensions = ["groups", "flush"]
@@ -44,10 +44,24 @@ class RedisChannelLayer(RedisPubSubChannelLayer, BaseChannelLayer):  # type: ign
         expiry: float = 60,
         capacity: int = 100,
         channel_capacity: Mapping[Any, int] | None = None,
-        **kwargs: Any,
+        symmetric_encryption_keys: list[Any] | None = None,
+        serializer_format: str = "msgpack",
+        **unknown: Any,
     ) -> None:
+        if unknown:  # channels_redis ignores what it does not know
+            raise TypeError(
+                f"{type(self).__name__} does not take {', '.join(map(repr, unknown))}. Its options are hosts, prefix,"
+                " expiry, capacity, channel_capacity, symmetric_encryption_keys and serializer_format; instead of"
+                " on_disconnect and on_reconnect there is add_missed_hook()."
+            )
         decode_hosts(hosts)  # now, and not when somebody connects
-        RedisPubSubChannelLayer.__init__(self, hosts=hosts, prefix=prefix, **kwargs)
+        RedisPubSubChannelLayer.__init__(
+            self,
+            hosts=hosts,
+            prefix=prefix,
+            symmetric_encryption_keys=symmetric_encryption_keys,
+            serializer_format=serializer_format,
+        )
         BaseChannelLayer.__init__(self, expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         self.channel_capacity = self.compile_capacities({**self.channel_capacity, **HUB_CAPACITY})
 
@@ -118,8 +132,8 @@ class RedisChannelLayer(RedisPubSubChannelLayer, BaseChannelLayer):  # type: ign
         """
         Have ``callback`` called on this event loop whenever something may have been missed.
 
-        That is when the connection was lost, when all is subscribed again, when a mailbox overflowed and when its
-        reader has caught up after that.
+        That is when the connection was lost, when all is subscribed again, when the mailbox of a hub overflowed and
+        when the hub has caught up after that, and when something expired in it because the event loop stood still.
         """
         self._get_layer().hooks.append(callback)
 

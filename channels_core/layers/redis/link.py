@@ -125,6 +125,7 @@ class Link:
                         self.error = error
                         self._refuse(self.refusal())
                         self._keeper.away(self, error)
+                    await _part(connection)  # which may be open, and not know who we are
                 else:
                     begun = self._loop.time()
                     self._lost(await self._serve(connection))
@@ -140,7 +141,7 @@ class Link:
         """Read and write until that fails; returns why."""
         self._connection, self._given_up, self.error = connection, None, None
         self._opened()
-        self._news.set()
+        self.due()  # what is sent first may stay without an answer, too
         reading, writing = asyncio.create_task(self._read(connection)), asyncio.create_task(self._write(connection))
         self._serving = [reading, writing]
         try:

@@ -13,7 +13,8 @@ from channels_redis.pubsub import RedisPubSubLoopLayer
 from channels_redis.utils import decode_hosts
 
 from ...types import Message
-from ..mailbox import Mailbox, Packet
+from ..mailbox import Mailbox, Membership, Packet
+from ..memory import HUB
 from .shard import Shard
 
 if TYPE_CHECKING:
@@ -111,15 +112,15 @@ class RedisLoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         if mailbox is None:
             raise RuntimeError(f"Expected a channel of this process to join {group!r}, but got {channel!r}.")
         name = self._get_group_channel_name(group)
-        members = self.groups.setdefault(name, {})
-        is_new = channel not in members
-        members[channel] = mailbox
-        mailbox.groups.add(name)
+        self.groups.setdefault(name, {})[channel] = mailbox
+        membership = mailbox.groups.setdefault(name, Membership())
+        membership.joins += 1
         try:
             if (confirmed := self._get_shard(name).subscribe(name)) is not None:
                 await confirmed
         except BaseException:
-            if is_new:
+            membership.joins -= 1
+            if not membership.joins and mailbox.groups.get(name) is membership:  # it has not left and come back
                 self._leave(name, mailbox)
             raise
 
@@ -151,7 +152,8 @@ class RedisLoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
 
     def _open(self, channel: str) -> Mailbox:
         capacity = self._layer.get_capacity(channel)
-        mailbox = Mailbox(channel, capacity, channel.startswith("hub."), self._missed)
+        is_hub = channel.startswith(HUB)
+        mailbox = Mailbox(channel, capacity, shares=is_hub, missed=self._missed if is_hub else _nobody_asks)
         self.channels[channel] = mailbox
         return mailbox
 
@@ -163,7 +165,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         mailbox.is_listening = True
 
     def _leave(self, name: str, mailbox: Mailbox) -> None:
-        mailbox.groups.discard(name)
+        mailbox.groups.pop(name, None)
         members = self.groups.get(name)
         if members is None or members.pop(mailbox.channel, None) is None or members:
             return
@@ -198,8 +200,10 @@ class RedisLoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
                 self._put(addressed, packet, now)
 
     def _put(self, mailbox: Mailbox, packet: Packet, now: float) -> None:
-        # In a plain channel old messages make room; who has a channel of its own and does not read it is gone.
-        if mailbox.expire(now - self._layer.expiry) and "!" in mailbox.channel:
+        # In a plain channel old messages make room; who has a channel of its own and does not read it is gone, but
+        # for a hub: its event loop, which is this one, has stood still.
+        expired = mailbox.expire(now - self._layer.expiry)
+        if expired and "!" in mailbox.channel and not mailbox.channel.startswith(HUB):
             for name in list(mailbox.groups):
                 self._leave(name, mailbox)
         mailbox.put(packet)
@@ -210,6 +214,10 @@ class RedisLoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
                 hook()
             except Exception:
                 logger.exception("A hook for what was missed failed.")
+
+
+def _nobody_asks() -> None:
+    """A consumer whose mailbox overflows loses what is its own: no hub has missed anything."""
 
 
 def _require_dict(message: Any) -> None:

@@ -4,7 +4,7 @@ The layers that one contract is tested on, each with what it declares to have.
 They are built by the layer manager from settings, as in a running project.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from django.test import override_settings
 
-from channels_core.layers import ChannelLayerManager
+from channels_core.layers import ChannelLayerManager, channel_layers
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,26 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-async def make_layer(backend: Backend, request: pytest.FixtureRequest):
-    """Make a layer of that kind; all of one test share a server and a prefix, as the processes of a site do."""
+def prefix() -> str:
+    """What all names in Redis begin with that layers of this test use."""
+    return uuid4().hex
+
+
+@pytest.fixture
+async def make_layer(backend: Backend, prefix: str, request: pytest.FixtureRequest):
+    """
+    Make a layer of that kind, unless another is named.
+
+    All of one test share a server and a prefix, as the processes of a site do.
+    """
     config = dict(backend.config)
     if backend.uses_redis:
-        config |= {"hosts": [request.getfixturevalue("redis_server").url], "prefix": uuid4().hex}
+        config |= {"hosts": [request.getfixturevalue("redis_server").url], "prefix": prefix}
     layers = []
 
-    def make_layer(**options: Any) -> Any:
-        settings = {"default": {"BACKEND": backend.path, "CONFIG": config | options}}
+    def make_layer(kind: str | None = None, **options: Any) -> Any:
+        path = BACKENDS[kind].path if kind else backend.path
+        settings = {"default": {"BACKEND": path, "CONFIG": config | options}}
         with override_settings(CHANNEL_LAYERS=settings):
             layers.append(ChannelLayerManager().make_backend("default"))
         return layers[-1]
@@ -82,6 +93,14 @@ async def make_layer(backend: Backend, request: pytest.FixtureRequest):
 
 
 @pytest.fixture
-async def layer(make_layer) -> Iterator[Any]:
+async def layer(make_layer) -> Any:
     """One layer of that kind."""
     return make_layer()
+
+
+@pytest.fixture
+async def site(layer: Any) -> AsyncIterator[Any]:
+    """That layer, as the default one of this process."""
+    previous = channel_layers.set("default", layer)
+    yield layer
+    channel_layers.set("default", previous)

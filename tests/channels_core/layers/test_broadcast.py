@@ -10,7 +10,6 @@ import pytest
 
 from channels_core.broadcast import broadcast, broadcast_sync, get_hub
 from channels_core.exceptions import InvalidChannelLayerError
-from channels_core.layers import channel_layers
 from channels_core.line import LAYER_PREFIX
 from channels_core.outbox import Outbox
 
@@ -21,9 +20,11 @@ class Socket:
     def __init__(self):
         self.outbox = Outbox(self._send)
         self.messages = asyncio.Queue()
+        self.outbox.push({"type": "websocket.accept"})
 
     async def _send(self, message):
-        self.messages.put_nowait(message)
+        if message["type"] != "websocket.accept":
+            self.messages.put_nowait(message)
 
     async def next(self):
         message = await asyncio.wait_for(self.messages.get(), 5)
@@ -32,16 +33,6 @@ class Socket:
 
     def has_nothing(self):
         return self.messages.empty()
-
-
-@pytest.fixture
-async def site(make_layer):
-    """The default channel layer of this process."""
-    layer = make_layer()
-    previous = channel_layers.set("default", layer)
-    yield layer
-    channel_layers.set("default", previous)
-    await layer.flush()
 
 
 @pytest.fixture

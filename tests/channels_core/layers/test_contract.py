@@ -10,15 +10,9 @@ import asyncio
 import pytest
 
 from channels_core.exceptions import ChannelFull
+from tests.channels_core.layers.members import HELLO, received
 
-HELLO = {"type": "greeting", "text": "Hello"}
 SILENCE_S = 0.1
-
-
-async def received(layer, channel):
-    """The next message of a channel, within the time that a busy machine may need."""
-    async with asyncio.timeout(5):
-        return await layer.receive(channel)
 
 
 async def stays_silent(layer, channel) -> bool:
@@ -212,7 +206,7 @@ async def test_a_full_channel_refuses_more_at_once(make_layer):
         await layer.send(channel, HELLO)
 
     with pytest.raises(ChannelFull):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await layer.send(channel, HELLO)
 
 

@@ -1,5 +1,8 @@
 """From CHANNEL_LAYERS to layers: ``ChannelLayerManager`` and ``get_channel_layer``."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.test import override_settings
 
@@ -88,3 +91,23 @@ def test_a_configuration_that_cannot_be_is_refused(config):
 def test_a_layer_of_an_unknown_alias_is_a_key_error(make):
     with override_settings(CHANNEL_LAYERS={}), pytest.raises(KeyError):
         getattr(ChannelLayerManager(), make)("unknown")
+
+
+class Slow(InMemoryChannelLayer):
+    """Two are being built at the same time before one of them is there."""
+
+    together = threading.Barrier(2)
+
+    def __init__(self) -> None:
+        self.together.wait(5)
+        super().__init__()
+
+
+def test_threads_that_ask_for_a_layer_for_the_first_time_get_the_same():
+    with configured(default={"BACKEND": f"{__name__}.Slow"}), ThreadPoolExecutor() as pool:
+        manager = ChannelLayerManager()
+
+        first, second = pool.map(manager.__getitem__, ["default", "default"])
+
+        assert first is second
+        assert manager["default"] is first

@@ -1,6 +1,7 @@
 """What existing code looks at in the in-memory layer, and what it does better than it has to."""
 
 import asyncio
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -82,7 +83,7 @@ async def test_deleting_a_channel_keeps_what_was_handed_to_its_receiver(layer):
     await layer.send("jobs", HELLO)
     layer.channels.pop("jobs", None)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(5):
         assert await waiting == HELLO
 
 
@@ -92,7 +93,7 @@ async def test_two_receivers_of_a_channel_get_one_message_each(layer):
     await layer.send("jobs", {"type": "first"})
     await layer.send("jobs", {"type": "second"})
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(5):
         types = {message["type"] for message in await asyncio.gather(*waiting)}
     assert types == {"first", "second"}
 
@@ -103,7 +104,7 @@ async def test_a_receiver_survives_a_flush(layer):
     await layer.flush()
     await layer.send("jobs", HELLO)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(5):
         assert await waiting == HELLO
 
 
@@ -247,3 +248,139 @@ def test_a_layer_that_was_taken_along_into_another_process_says_so(layer, monkey
 
     with pytest.raises(RuntimeError, match="Redis"):
         asyncio.run(work)
+
+
+# Several readers
+
+
+async def test_a_message_that_came_with_a_cancellation_goes_to_who_waits_next(layer):
+    first, second = [await start(layer.receive("jobs")) for _ in range(2)]
+
+    await layer.send("jobs", HELLO)
+    first.cancel()
+
+    async with asyncio.timeout(5):
+        assert await second == HELLO
+    assert first.cancelled()
+
+
+async def test_a_message_that_came_with_a_cancellation_is_before_those_that_followed_it(layer):
+    reader = await start(layer.receive("jobs"))
+
+    await layer.send("jobs", {"type": "first"})
+    await layer.send("jobs", {"type": "second"})
+    reader.cancel()
+    await asyncio.wait([reader])
+
+    assert [(await layer.receive("jobs"))["type"] for _ in range(2)] == ["first", "second"]
+
+
+def test_a_message_for_a_reader_that_gives_up_on_its_own_loop_is_before_those_that_followed_it(layer):
+    is_waiting, is_sent, got = threading.Event(), threading.Event(), []
+
+    async def read():
+        reader = await start(layer.receive("jobs"))
+        is_waiting.set()
+        assert is_sent.wait(5)  # the loop stands still
+        reader.cancel()
+        await asyncio.wait([reader])
+        got.extend([(await layer.receive("jobs"))["type"] for _ in range(2)])
+
+    thread = threading.Thread(target=asyncio.run, args=(read(),))
+    thread.start()
+    assert is_waiting.wait(5)
+    for kind in ("first", "second"):
+        asyncio.run(layer.send("jobs", {"type": kind}))
+    is_sent.set()
+    thread.join(5)
+
+    assert got == ["first", "second"]
+
+
+# Hubs
+
+
+async def test_a_hub_stays_in_its_groups_where_its_event_loop_has_stood_still(forgetful, grow_old):
+    """What expired it finds out by comparing; without its groups it would hear nothing more."""
+    hub = await forgetful.new_channel("hub.")
+    await forgetful.group_add("room.1", hub)
+    reader = await start(forgetful.receive(hub))
+    # No turn of the loop in between, as when threads send while it stands still.
+    for kind in ("first", "second"):
+        await forgetful.group_send("room.1", {"type": kind})
+    grow_old()
+    await forgetful.group_send("elsewhere", HELLO)
+    assert (await reader)["type"] == "first"
+    reader = await start(forgetful.receive(hub))
+
+    await forgetful.group_send("room.1", {"type": "third"})
+
+    async with asyncio.timeout(5):
+        assert await reader == {"type": "third"}
+
+
+async def test_a_hub_stays_in_its_groups_where_the_machine_has_slept_for_longer_than_they_last(grow_old):
+    layer = InMemoryChannelLayer(group_expiry=0.05)
+    hub = await layer.new_channel("hub.")
+    await layer.group_add("room.1", hub)
+    await layer.group_add("room.1", "another")
+    reader = await start(layer.receive(hub))
+    grow_old()
+
+    await layer.group_send("room.1", HELLO)
+
+    assert await reader == HELLO
+    assert list(layer.groups["room.1"]) == [hub]
+
+
+def test_a_hub_whose_event_loop_has_ended_leaves_its_groups(forgetful, grow_old):
+    async def begin():
+        hub = await forgetful.new_channel("hub.")
+        await forgetful.group_add("room.1", hub)
+        await start(forgetful.receive(hub))
+
+    asyncio.run(begin())
+    asyncio.run(forgetful.group_send("room.1", HELLO))
+    grow_old()
+    asyncio.run(forgetful.group_send("room.1", HELLO))
+
+    assert forgetful.groups == {}
+
+
+# Threads
+
+
+def test_threads_may_come_and_go_while_another_looks_for_what_has_expired(forgetful):
+    """Python changes threads between any two steps."""
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    failures, is_over = [], threading.Event()
+
+    async def come_and_go(name):
+        while not is_over.is_set():
+            for number in range(20):
+                await forgetful.group_add(f"room.{number}", name)
+            for number in range(20):
+                await forgetful.group_discard(f"room.{number}", name)
+
+    def run(name):
+        try:
+            asyncio.run(come_and_go(name))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(f"reader.{number}",)) for number in range(2)]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(200):
+            forgetful._next_expiry = 0.0
+            forgetful._purge()
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join(10)
+        sys.setswitchinterval(switch_s)
+
+    assert failures == []
+    assert forgetful.groups == {}

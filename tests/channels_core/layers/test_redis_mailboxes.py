@@ -2,47 +2,22 @@
 
 import asyncio
 import json
-from uuid import uuid4
 
 import pytest
 
 from channels_core.generic.websocket import AsyncWebsocketConsumer
-from channels_core.layers import channel_layers
 from channels_core.layers.mailbox import Mailbox, Packet
-from channels_core.layers.redis import RedisChannelLayer, loop
+from channels_core.layers.redis import loop
 from channels_core.meters import drops
 from channels_core.testing import WebsocketCommunicator
-
-HELLO = {"type": "greeting", "text": "Hello"}
-
-
-@pytest.fixture
-async def make_layer(redis_server):
-    layers = []
-
-    def make_layer(**options):
-        layers.append(RedisChannelLayer(hosts=[redis_server.url], prefix=uuid4().hex, **options))
-        return layers[-1]
-
-    yield make_layer
-    for layer in layers:
-        await layer.flush()
+from tests.channels_core.layers.conftest import BACKENDS
+from tests.channels_core.layers.members import HELLO, received
+from tests.servers import until
 
 
 @pytest.fixture
-async def layer(make_layer):
-    return make_layer()
-
-
-async def received(layer, channel):
-    async with asyncio.timeout(5):
-        return await layer.receive(channel)
-
-
-async def until(condition):
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
+def backend():
+    return BACKENDS["redis-own"]
 
 
 async def cancelled(task):
@@ -58,8 +33,8 @@ def count(number):
 
 
 async def test_what_a_full_mailbox_cannot_take_is_dropped_counted_and_told_once_a_burst(make_layer, caplog):
-    layer = make_layer(capacity=3)
-    slow, quick, before = await layer.new_channel(), await layer.new_channel(), drops["channel_full"]
+    layer = make_layer(channel_capacity={"hub*": 3})
+    slow, quick, before = await layer.new_channel("hub."), await layer.new_channel(), drops["channel_full"]
     missed = []
     layer.add_missed_hook(lambda: missed.append(drops["channel_full"] - before))
     for channel in (slow, quick):
@@ -78,6 +53,21 @@ async def test_what_a_full_mailbox_cannot_take_is_dropped_counted_and_told_once_
     assert await received(layer, slow) == count(10)
 
 
+async def test_a_consumer_whose_mailbox_overflows_is_no_reason_to_look_for_what_was_missed(make_layer, caplog):
+    """It may do so all the time, and no hub has lost anything."""
+    layer, missed = make_layer(capacity=1), []
+    layer.add_missed_hook(lambda: missed.append(1))
+    slow = await layer.new_channel()
+    for _ in range(3):
+        await layer.send(slow, HELLO)
+    await until(lambda: "is full" in caplog.text)
+
+    assert await received(layer, slow) == HELLO
+
+    assert "were dropped" in caplog.text
+    assert missed == []
+
+
 async def test_the_capacity_is_that_of_the_channel_and_a_hub_has_much(make_layer):
     layer = make_layer(capacity=5, channel_capacity={"narrow.*": 1})
 
@@ -87,8 +77,8 @@ async def test_the_capacity_is_that_of_the_channel_and_a_hub_has_much(make_layer
 
 
 async def test_a_hook_that_was_removed_or_fails_disturbs_nobody(make_layer, caplog):
-    layer, missed = make_layer(capacity=1), []
-    channel = await layer.new_channel()
+    layer, missed = make_layer(channel_capacity={"hub*": 1}), []
+    channel = await layer.new_channel("hub.")
     removed = lambda: missed.append("removed")  # noqa: E731
     for hook in (removed, lambda: 1 / 0, lambda: missed.append("kept")):
         layer.add_missed_hook(hook)
@@ -174,7 +164,7 @@ async def test_a_channel_ends_some_time_after_its_last_reader(layer, monkeypatch
 
 async def test_a_reader_with_a_time_limit_may_come_again(layer, monkeypatch):
     """A channel that is waited for in turns of a second keeps its messages and its memberships."""
-    monkeypatch.setattr(loop, "LINGER_S", 0.2)
+    monkeypatch.setattr(loop, "LINGER_S", 1)
     channel, witness = await layer.new_channel(), await layer.new_channel()
     await layer.group_add("room.1", channel)
     with pytest.raises(TimeoutError):
@@ -208,7 +198,7 @@ async def test_a_channel_that_is_forgotten_leaves_its_groups_at_once(layer):
     assert [list(members) for members in layer.groups.values()] == [[stays]]
 
 
-async def test_a_consumer_leaves_no_mailbox(layer, monkeypatch):
+async def test_a_consumer_leaves_no_mailbox(site, monkeypatch):
     monkeypatch.setattr(loop, "LINGER_S", 0.05)
 
     class Member(AsyncWebsocketConsumer):
@@ -217,33 +207,29 @@ async def test_a_consumer_leaves_no_mailbox(layer, monkeypatch):
         async def receive(self, text_data=None, bytes_data=None):
             raise ZeroDivisionError
 
-    previous = channel_layers.set("default", layer)
-    try:
-        leaves, fails = (WebsocketCommunicator(Member.as_asgi(), "/") for _ in range(2))
-        for socket in (leaves, fails):
-            assert await socket.connect(timeout=5) == (True, None)
-        assert len(layer.channels) == 2
+    leaves, fails = (WebsocketCommunicator(Member.as_asgi(), "/") for _ in range(2))
+    for socket in (leaves, fails):
+        assert await socket.connect(timeout=5) == (True, None)
+    assert len(site.channels) == 2
 
-        await leaves.disconnect()
-        await fails.send_to("fail")
-        with pytest.raises(ZeroDivisionError):
-            await fails.receive_output(timeout=5)
-        await until(lambda: not layer.channels)
-        assert layer.groups == {}
-    finally:
-        channel_layers.set("default", previous)
+    await leaves.disconnect()
+    await fails.send_to("fail")
+    with pytest.raises(ZeroDivisionError):
+        await fails.receive_output(timeout=5)
+    await until(lambda: not site.channels)
+    assert site.groups == {}
 
 
 # Expiry
 
 
 async def test_an_old_message_is_not_delivered(make_layer):
-    layer, before = make_layer(expiry=0.1), drops["expired"]
+    layer, before = make_layer(expiry=0.5), drops["expired"]
     channel = await layer.new_channel()
     await layer.send(channel, HELLO)
     await until(lambda: layer.channels[channel]._packets)
 
-    await asyncio.sleep(0.2)  # expiry is about time
+    await asyncio.sleep(0.6)  # expiry is about time
     await layer.send(channel, {"type": "new"})
 
     assert await received(layer, channel) == {"type": "new"}
@@ -252,15 +238,32 @@ async def test_an_old_message_is_not_delivered(make_layer):
 
 async def test_a_channel_that_let_a_message_expire_leaves_its_groups(make_layer):
     """Its reader is gone without a word, or will ask for what it has missed."""
-    layer = make_layer(expiry=0.1)
+    layer = make_layer(expiry=0.5)
     unread, witness = await layer.new_channel(), await layer.new_channel()
     for channel in (unread, witness):
         await layer.group_add("room.1", channel)
     await layer.group_send("room.1", HELLO)
     assert await received(layer, witness) == HELLO
 
-    await asyncio.sleep(0.2)  # expiry is about time
+    await asyncio.sleep(0.6)  # expiry is about time
     await layer.group_send("room.1", HELLO)
     assert await received(layer, witness) == HELLO
 
     assert [list(members) for members in layer.groups.values()] == [[witness]]
+
+
+async def test_a_hub_whose_event_loop_stood_still_stays_in_its_groups_and_is_told_that_it_missed_something(make_layer):
+    layer, missed = make_layer(expiry=0.5), []
+    layer.add_missed_hook(lambda: missed.append(1))
+    hub = await layer.new_channel("hub.")
+    await layer.group_add("room.1", hub)
+    await layer.group_send("room.1", HELLO)
+    await until(lambda: layer.channels[hub]._packets)
+
+    await asyncio.sleep(0.6)  # expiry is about time
+    await layer.group_send("room.1", {"type": "new"})
+
+    assert await received(layer, hub) == {"type": "new"}
+    assert missed == [1]
+    await layer.group_send("room.1", {"type": "newer"})
+    assert await received(layer, hub) == {"type": "newer"}

@@ -7,7 +7,6 @@ import redis as redis_py
 
 from channels_core.broadcast import broadcast
 from channels_core.generic.websocket import AsyncWebsocketConsumer
-from channels_core.layers import channel_layers
 from channels_core.testing import WebsocketCommunicator
 from tests.servers import wait_until
 
@@ -28,14 +27,6 @@ class Member(AsyncWebsocketConsumer):
 
     async def say(self, event):
         await self.send(event["text"])
-
-
-@pytest.fixture
-async def site(make_layer):
-    layer = make_layer()
-    previous = channel_layers.set("default", layer)
-    yield layer
-    channel_layers.set("default", previous)
 
 
 async def connected():

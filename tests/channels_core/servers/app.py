@@ -36,6 +36,10 @@ class Talk(AsyncWebsocketConsumer):
             case ["close", code, reason]:
                 await self.close(code=int(code), reason=reason)
                 await self.send("after the close")
+            case ["close soon", code, reason]:
+                self.send_soon("before", "the close")
+                self.close_soon(int(code), reason)
+                self.send_soon("after the close")
             case ["fail"]:
                 raise ZeroDivisionError
             case ["broadcast", text]:

@@ -15,8 +15,8 @@ from django.conf import settings
 from uvicorn.server import ServerState
 
 from channels_core.servers.uvicorn import DEFAULTS, WebSocketProtocol
-from tests.channels_core.servers.lines import HANDSHAKE, Line, echo, until
-from tests.servers import Server, wait_until
+from tests.channels_core.servers.lines import HANDSHAKE, Line, echo
+from tests.servers import Server, until, wait_until
 
 APPLICATION = "tests.channels_core.servers.app:application"
 PYTHON = [sys.executable, "-m"]

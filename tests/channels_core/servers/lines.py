@@ -1,6 +1,5 @@
 """Connections of ours without a server: on lines that lead nowhere."""
 
-import asyncio
 from unittest.mock import Mock
 
 from tests.channels_core.servers.writing import frames_in
@@ -17,12 +16,6 @@ async def echo(scope, receive, send):
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] != "websocket.disconnect":
         await send({"type": "websocket.send", "text": message["text"]})
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 class Line(Mock):

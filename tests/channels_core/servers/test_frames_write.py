@@ -8,7 +8,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 
 from channels_core.frames import text_frame
 from channels_core.servers.websocket import WebSocketProtocol
-from tests.channels_core.servers.lines import HANDSHAKE, Line, until
+from tests.channels_core.servers.lines import HANDSHAKE, Line
+from tests.servers import until
 
 FRAME = text_frame(b"ahead")
 

@@ -14,8 +14,9 @@ from websockets.frames import Frame, Opcode
 from channels_core.meters import meters
 from channels_core.servers.uvicorn import DEFAULTS, Server
 from channels_core.servers.websocket import WebSocketProtocol
-from tests.channels_core.servers.lines import HANDSHAKE, echo, until
+from tests.channels_core.servers.lines import HANDSHAKE, echo
 from tests.channels_core.servers.writing import frames_in
+from tests.servers import until
 
 INTERVAL_S, TIMEOUT_S = 20.0, 10.0
 PINGS = {"ws_ping_interval": INTERVAL_S, "ws_ping_timeout": TIMEOUT_S}
@@ -93,6 +94,26 @@ async def test_the_answer_to_another_ping_is_none(connection):
     connection.is_overdue(began + TIMEOUT_S)
 
     assert connection.transport.is_over
+
+
+async def test_a_client_whose_answer_we_let_wait_has_answered(connection):
+    """Behind a frame that the busy application has not taken; from when it has, there is time to answer again."""
+    began, late = now() + INTERVAL_S, now() + 10 * INTERVAL_S
+    payload = pinged(connection, began)
+    connection.data_received(Frame(Opcode.TEXT, b"work").serialize(mask=True))
+    assert not connection._is_ready()
+
+    assert pinged(connection, began + TIMEOUT_S) is None
+    assert pinged(connection, late) is None
+    await until(connection._is_ready)
+    connection.transport.taken.clear()  # what the application says
+    assert pinged(connection, late + TIMEOUT_S - 1) is None
+    answer(connection, payload)
+
+    assert pinged(connection, late + TIMEOUT_S)
+    assert not connection.close_sent
+    connection.is_overdue(late + 2 * TIMEOUT_S)
+    assert connection.close_sent
 
 
 async def test_who_need_not_answer_is_asked_nevertheless(open_connection):

@@ -36,6 +36,14 @@ async def test_a_close_carries_code_and_reason_and_nothing_follows_it(site, path
     assert note.endswith("4321")
 
 
+async def test_what_nobody_waits_for_arrives_in_front_of_its_close(site):
+    async with connect(site.at("talk")) as tab:
+        await tab.send("close soon:4321:enough")
+
+        assert [await hear(tab), await hear(tab)] == ["before", "the close"]
+        assert await hear_close(tab) == (4321, "enough")
+
+
 @pytest.mark.parametrize("code", [1009, 1012, 1013])
 async def test_the_codes_of_the_protocol_itself_arrive(site, code):
     async with connect(site.at("talk")) as tab:

@@ -18,10 +18,12 @@ import pytest
 import uvicorn
 import uvicorn.server
 from django.conf import settings
+from django.db import OperationalError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 
@@ -32,6 +34,7 @@ from channels_core.servers import websocket
 from channels_core.servers.http import HttpProtocol
 from channels_core.servers.uvicorn import DEFAULTS, Server, WebSocketProtocol
 from tests.channels_core.servers.hearing import hear, hear_close
+from tests.servers import until
 
 HANDSHAKE = (
     b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -144,12 +147,6 @@ def serve(place, times, monkeypatch):
             await asyncio.wait_for(serving, 10)
 
     return serve
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 # --- The drain ---------------------------------------------------------------------------------------
@@ -357,6 +354,41 @@ async def test_what_is_due_is_done_once_a_second_and_told_how_late_the_loop_was(
 
     assert lags[1] > 0.15  # all but the tick that it fell into
     assert 8 < ticks <= 12
+
+
+async def test_what_fails_once_a_second_is_logged_and_ends_nothing(serve, monkeypatch, caplog):
+    """A disk that is full, where the numbers are written, is nothing to those who are connected."""
+    rounds = []
+
+    def fail():
+        raise OSError("No space left on device")
+
+    for act in (fail, lambda: rounds.append(meters.connections)):
+        monkeypatch.setattr(ours, "each_second", [*ours.each_second, act])
+    async with serve() as server, connect(server.at()) as tab:
+        await until(lambda: len(rounds) > 1)
+
+        await tab.send("hello")
+        assert await hear(tab) == "done hello"
+    assert "What is done once a second failed" in caplog.text
+    assert "No space left on device" in caplog.text
+
+
+async def test_a_handshake_without_the_database_is_refused_in_a_sentence(serve, place, caplog):
+    """Everybody comes back again and again until it is there: that is no place for tracebacks."""
+
+    async def application(scope, receive, send):
+        raise OperationalError("connection refused")
+
+    place.application = lambda: application
+    async with serve() as server:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(server.at())
+
+    assert refused.value.response.status_code == 503
+    assert refused.value.response.headers["Retry-After"] == "1"
+    assert "A handshake on / was refused, the database does not answer: connection refused" in caplog.text
+    assert not any(record.exc_info for record in caplog.records)
 
 
 # --- What we rely on in uvicorn ----------------------------------------------------------------------
