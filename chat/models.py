@@ -193,8 +193,11 @@ class Message(models.Model):
     message stays as a row without its text, so that those who were away learn of it.
     """
 
-    room = models.ForeignKey(Room, models.CASCADE, related_name="messages")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="messages")
+    # Both keys lead an index of the constraints below; one more of each would only have to be kept up.
+    room = models.ForeignKey(Room, models.CASCADE, related_name="messages", db_index=False)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="messages", db_index=False
+    )
     seq = models.PositiveBigIntegerField()
     version = models.PositiveBigIntegerField()
     client_id = models.UUIDField(default=uuid.uuid4, help_text="Made by the sender: a repeated post stays one message.")
@@ -211,7 +214,7 @@ class Message(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["room", "seq"], name="message_seq_once_per_room"),
-            models.UniqueConstraint(fields=["room", "author", "client_id"], name="message_client_id_once"),
+            models.UniqueConstraint(fields=["author", "room", "client_id"], name="message_client_id_once"),
             models.CheckConstraint(condition=Q(seq__lte=F("version")), name="message_version_from_seq_on"),
             models.CheckConstraint(
                 condition=Q(deleted__isnull=True) | Q(text="", html=""), name="message_deleted_without_text"

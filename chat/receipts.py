@@ -6,7 +6,6 @@ So the journal has more to store at once, and what a batch acknowledges to one s
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable
 from functools import partial
 
@@ -16,8 +15,6 @@ from . import events
 from .journal import get_journals
 from .models import Message
 from .services import Draft
-
-logger = logging.getLogger(__name__)
 
 MAX_UNANSWERED = 64  # posts of one socket; then its next frame has to wait
 

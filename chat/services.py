@@ -59,8 +59,7 @@ def _post(
     """``post_messages``; some of the drafts may be stored already where they ``are_known``, else ``Repeated``."""
     with transaction.atomic():
         room_ids = {draft.room_id for draft in drafts}
-        rooms = statements.lock_rooms(room_ids)
-        authors = statements.authors(room_ids, {draft.author_id for draft in drafts})
+        rooms, authors = statements.lock(room_ids, {draft.author_id for draft in drafts})
         refusals = [
             _refusal(rooms.get(draft.room_id), authors.get((draft.room_id, draft.author_id)), body)
             for draft, body in zip(drafts, bodies, strict=True)
@@ -81,10 +80,10 @@ def _post(
                 posted.setdefault(draft.room_id, []).append(stored[key])
             outcomes.append(stored[key])
         if posted:
-            statements.insert([message for messages in posted.values() for message in messages])
-            statements.save_numbers([rooms[room_id] for room_id in posted])
+            messages = [message for messages in posted.values() for message in messages]
+            statements.store(messages, [rooms[room_id] for room_id in posted])
         for room_id, messages in posted.items():
-            _tell_after_commit(rooms[room_id], messages, tell)
+            _tell_after_commit(rooms[room_id], messages, tell, are_new=True)
     return outcomes
 
 
@@ -219,10 +218,10 @@ def _store_change(room: Room, message: Message, when: str) -> None:
     _tell_after_commit(room, [message], events.tell)
 
 
-def _tell_after_commit(room: Room, changed: Sequence[Message], tell: Tell) -> None:
+def _tell_after_commit(room: Room, changed: Sequence[Message], tell: Tell, *, are_new: bool = False) -> None:
     def tell_all() -> None:  # no partial: Django logs the __qualname__ of what fails, and a partial has none
         tell(events.changes(room, changed[0].version - 1, changed))
-        if changed[-1].seq == room.last_seq and (news := get_activity().note(room)):
+        if are_new and (news := get_activity().note(room)):
             tell(news)
 
     # Robust: a telling that fails is logged; the messages are stored, and their senders hear so.

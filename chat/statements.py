@@ -2,24 +2,31 @@
 What posting asks of the database, in SQL that PostgreSQL and SQLite both understand.
 
 Every message takes this path. Django's querysets say the same in fewer words, but putting one together takes ten
-times as long as running it, and of a transaction that stores a few messages that would be most of the time. Each
-statement stands for itself, whatever the size of a batch. The caller has a transaction open.
+times as long as running it, and of a transaction that stores a few messages that would be most of the time. However
+large a batch is, its statements are the same. The caller has a transaction open.
 """
 
+import json
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from functools import cache
 from typing import Any
 
 from django.core.checks import Error
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from .models import Membership, Message, Room, User
 
 ROOM_FIELDS = ("id", "slug", "archived", "head", "last_seq")
 AUTHOR_FIELDS = ("id", "username", "display_name", "colour")
-MESSAGE_FIELDS = ("room_id", "author_id", "seq", "version", "client_id", "text", "html", "created")
-MAX_ROWS = 500  # of one INSERT: SQLite takes 32,766 values
+MESSAGE_FIELDS = {  # with their types in PostgreSQL
+    **dict.fromkeys(("room_id", "author_id", "seq", "version"), "bigint"),
+    "client_id": "uuid",
+    "text": "text",
+    "html": "text",
+    "created": "timestamptz",
+}
+Statement = tuple[str, list[Any]]  # SQL and its values
 
 
 class Repeated(Exception):
@@ -39,67 +46,60 @@ def check(**kwargs: Any) -> list[Error]:
     ]
 
 
-def lock_rooms(room_ids: Collection[int]) -> dict[int, Room]:
+def lock(room_ids: Collection[int], user_ids: Collection[int]) -> tuple[dict[int, Room], dict[tuple[int, int], User]]:
     """
-    Those of the rooms that exist, locked, with ``ROOM_FIELDS``; Django fetches others if they are asked for.
+    Those of the rooms that exist, locked; and who of the people is active and a member of which, by room and person.
 
-    In the order of their keys, so that two batches never wait for each other's rooms.
+    They have ``ROOM_FIELDS`` and ``AUTHOR_FIELDS``; Django fetches others if they are asked for. Rooms are locked in
+    the order of their keys, so that two batches never wait for each other's, and people looked at afterwards, so that
+    nobody counts who was put out while the lock was waited for.
     """
     lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    rows = _rows(
-        f"SELECT {', '.join(ROOM_FIELDS)} FROM {_table(Room)} WHERE id IN ({_marks(room_ids)}) ORDER BY id{lock}",
-        room_ids,
-    )
-    return {row[0]: Room.from_db(connection.alias, ROOM_FIELDS, row) for row in rows}
-
-
-def authors(room_ids: Collection[int], user_ids: Collection[int]) -> dict[tuple[int, int], User]:
-    """Who of the people is a member of which of the rooms, and active, with ``AUTHOR_FIELDS``; by room and person."""
     columns = ", ".join(f"person.{name}" for name in AUTHOR_FIELDS)
-    rows = _rows(
-        f"SELECT place.room_id, {columns} FROM {_table(Membership)} place "
-        f"JOIN {_table(User)} person ON person.id = place.user_id "
-        f"WHERE place.room_id IN ({_marks(room_ids)}) AND place.user_id IN ({_marks(user_ids)}) AND person.is_active",
-        [*room_ids, *user_ids],
+    rooms, members = _ask(
+        (
+            f"SELECT {', '.join(ROOM_FIELDS)} FROM {_table(Room)} WHERE id IN ({_marks(room_ids)}) ORDER BY id{lock}",
+            [*room_ids],
+        ),
+        (
+            f"SELECT place.room_id, {columns} FROM {_table(Membership)} place "
+            f"JOIN {_table(User)} person ON person.id = place.user_id WHERE person.is_active "
+            f"AND place.room_id IN ({_marks(room_ids)}) AND place.user_id IN ({_marks(user_ids)})",
+            [*room_ids, *user_ids],
+        ),
     )
-    people = {row[1]: User.from_db(connection.alias, AUTHOR_FIELDS, row[1:]) for row in rows}
-    return {(row[0], row[1]): people[row[1]] for row in rows}
+    people = {row[1]: User.from_db(connection.alias, AUTHOR_FIELDS, row[1:]) for row in members}
+    return (
+        {row[0]: Room.from_db(connection.alias, ROOM_FIELDS, row) for row in rooms},
+        {(row[0], row[1]): people[row[1]] for row in members},
+    )
 
 
-def insert(messages: Sequence[Message]) -> None:
+def store(messages: Sequence[Message], rooms: Sequence[Room]) -> None:
     """
-    Store new messages of one moment, which get their keys.
+    Store new messages of one moment, which get their keys, and how far their rooms have come.
 
     Raises:
         Repeated: one of them has the room, author and ``client_id`` of one that is stored.
     """
-    for start in range(0, len(messages), MAX_ROWS):
-        _insert(messages[start : start + MAX_ROWS])
-
-
-def save_numbers(rooms: Sequence[Room]) -> None:
-    """Store how far rooms have come, all at the same moment."""
-    numbers = [number for room in rooms for number in (room.pk, room.head, room.last_seq)]
-    with connection.cursor() as cursor:
-        # The names of the columns are those that VALUES has in both databases.
-        cursor.execute(
+    moment = connection.ops.adapt_datetimefield_value(messages[0].created)
+    rows = [
+        (each.room_id, each.author_id, each.seq, each.version, each.client_id.hex, each.text, each.html, moment)
+        for each in messages
+    ]
+    source, values = _as_json(rows) if connection.vendor == "postgresql" else _as_values(rows)
+    stored, _ = _ask(
+        (
+            f"INSERT INTO {_table(Message)} ({', '.join(MESSAGE_FIELDS)}) {source} "
+            "ON CONFLICT (room_id, author_id, client_id) DO NOTHING RETURNING id, room_id, seq",
+            values,
+        ),
+        (
+            # The names of the columns are those that VALUES has in both databases.
             f"UPDATE {_table(Room)} SET head = column2, last_seq = column3, last_posted = %s "
             f"FROM (VALUES {', '.join(['(%s, %s, %s)'] * len(rooms))}) numbers WHERE id = column1",
-            [_adapted(rooms[0].last_posted), *numbers],
-        )
-
-
-def _insert(messages: Sequence[Message]) -> None:
-    created, is_uuid_known = _adapted(messages[0].created), connection.features.has_native_uuid_field
-    values: list[Any] = []
-    for message in messages:
-        values += (message.room_id, message.author_id, message.seq, message.version)
-        values += (message.client_id if is_uuid_known else message.client_id.hex, message.text, message.html, created)
-    row = f"({_marks(MESSAGE_FIELDS)})"
-    stored = _rows(
-        f"INSERT INTO {_table(Message)} ({', '.join(MESSAGE_FIELDS)}) VALUES {', '.join([row] * len(messages))} "
-        "ON CONFLICT (room_id, author_id, client_id) DO NOTHING RETURNING id, room_id, seq",
-        values,
+            [moment, *(number for room in rooms for number in (room.pk, room.head, room.last_seq))],
+        ),
     )
     if len(stored) < len(messages):
         raise Repeated
@@ -110,14 +110,41 @@ def _insert(messages: Sequence[Message]) -> None:
         message._state.db = connection.alias
 
 
-def _adapted(moment: datetime | None) -> Any:
-    return connection.ops.adapt_datetimefield_value(moment)
+def _as_values(rows: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+    return f"VALUES {', '.join([f'({_marks(MESSAGE_FIELDS)})'] * len(rows))}", [value for row in rows for value in row]
 
 
-def _rows(sql: str, values: Collection[Any]) -> list[tuple[Any, ...]]:
+def _as_json(rows: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+    """One value instead of hundreds, each of which psycopg and PostgreSQL would look at by itself."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in MESSAGE_FIELDS.items())
+    records = json.dumps([dict(zip(MESSAGE_FIELDS, row, strict=True)) for row in rows], default=str)
+    return f"SELECT * FROM json_to_recordset(%s) AS messages({columns})", [records]
+
+
+def _ask(*statements: Statement) -> list[list[tuple[Any, ...]]]:
+    """
+    The rows of each statement: in one go where the database takes several at a time, else one after the other.
+
+    Going there and back costs more than what is asked. PostgreSQL gives each the data of its own moment nevertheless.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values])
-        return cursor.fetchall()
+        if connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("server_side_binding"):
+            cursor.execute(
+                "; ".join(sql for sql, _ in statements), [value for _, values in statements for value in values]
+            )
+            answers = [_rows(cursor)]
+            while cursor.nextset():
+                answers.append(_rows(cursor))
+            return answers
+        answers = []
+        for sql, values in statements:
+            cursor.execute(sql, values)
+            answers.append(_rows(cursor))
+        return answers
+
+
+def _rows(cursor: CursorWrapper) -> list[tuple[Any, ...]]:
+    return cursor.fetchall() if cursor.description else []
 
 
 def _marks(values: Collection[Any]) -> str:

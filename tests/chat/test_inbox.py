@@ -61,6 +61,23 @@ async def test_nobody_hears_of_a_room_that_they_are_no_member_of(open_inbox, lob
         assert await tab.receive_no_event("activity")
 
 
+async def test_an_edit_or_a_deletion_is_no_news(open_inbox, lobby, alice, bob, monkeypatch):
+    """And does not keep what is posted in the same second waiting."""
+    monkeypatch.setattr(activity, "TELL_EVERY_S", 3600)
+    async with open_inbox(bob) as tab:
+        await enter(tab)
+        message = await in_thread(post)(alice, lobby)
+        await tab.receive_event("activity")
+        activity.get_activity()._told.clear()  # as if the second had passed
+
+        which = {"actor": alice, "room": lobby, "message_id": message.pk}
+        await in_thread(services.edit_message)(**which, text="Hello again")
+        await in_thread(services.delete_message)(**which)
+        await in_thread(post)(alice, lobby)
+
+        assert (await tab.receive_event("activity"))["last_seq"] == 2
+
+
 async def test_a_busy_room_is_told_of_once_a_second_with_the_newest_state(open_inbox, lobby, alice, bob, monkeypatch):
     monkeypatch.setattr(activity, "TELL_EVERY_S", 3600)
     async with open_inbox(bob) as tab:

@@ -47,7 +47,7 @@ def test_a_client_id_is_used_once_by_an_author_in_a_room(lobby, study, alice, bo
     client_id = uuid.uuid4()
     store(lobby, alice, client_id=client_id)
 
-    with refused_by("message_client_id_once|author_id, chat_message.client_id"):
+    with refused_by("message_client_id_once|room_id, chat_message.client_id"):
         store(lobby, alice, client_id=client_id, seq=2, version=2)
     store(lobby, bob, client_id=client_id, seq=2, version=2)
     store(study, alice, client_id=client_id)

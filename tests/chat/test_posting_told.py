@@ -55,13 +55,14 @@ def test_what_is_rolled_back_was_never_told_and_leaves_no_gap(lobby, alice, told
 
 @pytest.mark.django_db(transaction=True)
 def test_a_batch_that_cannot_be_stored_leaves_nothing_behind(lobby, study, alice, told, monkeypatch):
-    """The rooms' numbers cannot be saved: their messages are not stored either."""
+    store = statements.store
 
-    def fail(rooms):
+    def fail(messages, rooms):
+        store(messages, rooms)
         assert {room.pk for room in rooms} == {lobby.pk, study.pk}
         raise DatabaseError
 
-    monkeypatch.setattr(statements, "save_numbers", fail)
+    monkeypatch.setattr(statements, "store", fail)
 
     with pytest.raises(DatabaseError):
         post_messages([draft(alice, lobby), draft(alice, study)])

@@ -23,12 +23,12 @@ def test_a_database_that_answers_is_named_without_its_password():
 
 @pytest.mark.django_db
 def test_a_migration_that_is_not_applied_is_named():
-    MigrationRecorder(connection).record_unapplied("chat", "0004_ban")
+    MigrationRecorder(connection).record_unapplied("chat", "0005_message_indexes")
 
     level, text, fix = one(database.examine(1))
 
     assert level == Level.ERROR
-    assert "1 migration not applied yet: chat.0004_ban." in text
+    assert "1 migration not applied yet: chat.0005_message_indexes." in text
     assert fix == "python manage.py migrate"
 
 
