@@ -8,8 +8,9 @@ somebody came still finds that head: each change of a room takes a new one.
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -21,6 +22,14 @@ from .models import Message, Room
 KEPT_BYTES = 2**23  # of pages, in a process; characters, in fact
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # as hubs encode what is broadcast
+
+
+class Guest(NamedTuple):
+    """Somebody who opens a socket, as their session and account were a moment ago; see ``watch.Reader``."""
+
+    user_id: int
+    family: str | None
+    password: str
 
 
 class Arrival(NamedTuple):
@@ -53,10 +62,10 @@ class Page:
     head: int
     more: bool
     parts: Sequence[tuple[int | None, str]]
+    size: int = field(init=False)
 
-    @property
-    def size(self) -> int:
-        return sum(len(part) for _, part in self.parts)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(len(part) for _, part in self.parts))
 
 
 class Arrivals:
@@ -64,16 +73,17 @@ class Arrivals:
 
     def __init__(self) -> None:
         pages = Pages()
-        self.places = Gathering[int, dict[int, Place]](_places)
+        self.places = Gathering[Guest, dict[int, Place] | None](_places)
         self.welcomes = Gathering[Arrival, Welcome](lambda arrivals: _welcomes(arrivals, pages))
 
 
 class Pages:
-    """The newest pages of the rooms that were read last."""
+    """The newest pages of the rooms that were read last. Two visits to the database may keep some at once."""
 
     def __init__(self) -> None:
         self._pages: dict[int, Page] = {}  # by room, the one that was kept last at the end
         self._size = 0
+        self._lock = threading.Lock()
 
     def get(self, room_id: int, head: int | None) -> Page | None:
         """The page that is the room's newest at this head, if it is here."""
@@ -81,18 +91,20 @@ class Pages:
         return page if page and page.head == head else None
 
     def keep(self, room_id: int, page: Page) -> None:
-        if former := self._pages.pop(room_id, None):
-            self._size -= former.size
-        self._pages[room_id] = page
-        self._size += page.size
-        while self._size > KEPT_BYTES:
-            self._size -= self._pages.pop(next(iter(self._pages))).size
+        with self._lock:
+            if former := self._pages.pop(room_id, None):
+                self._size -= former.size
+            self._pages[room_id] = page
+            self._size += page.size
+            while self._pages and self._size > KEPT_BYTES:
+                self._size -= self._pages.pop(next(iter(self._pages))).size
 
 
-def _places(user_ids: Sequence[int]) -> list[dict[int, Place]]:
-    places = access.places_of(set(user_ids))
+def _places(guests: Sequence[Guest]) -> list[dict[int, Place] | None]:
+    """The rooms of each, by their keys; None for who is not signed in any more."""
+    now = access.standing({guest.user_id for guest in guests}, {guest.family for guest in guests if guest.family})
     # Each socket has its own, from which the watch takes what has been taken from its person.
-    return [dict(places.get(user_id, ())) for user_id in user_ids]
+    return [dict(now.places_of(guest.user_id)) if now.is_signed_in(*guest) else None for guest in guests]
 
 
 def _welcomes(arrivals: Sequence[Arrival], pages: Pages) -> list[Welcome]:

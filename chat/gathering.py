@@ -2,10 +2,15 @@
 
 import asyncio
 import contextvars
+import logging
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from django.db import InterfaceError, OperationalError
+
 from channels_core.db import database_sync_to_async
+
+logger = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = 2  # visits to the database: one that takes its time does not hold up all others
 MAX_BATCH = 200  # questions of one visit
@@ -27,7 +32,7 @@ class Gathering(Generic[Asked, Told]):
         self._visits: set[asyncio.Task[None] | None] = set()
 
     async def ask(self, question: Asked) -> Told:
-        """The answer; what ``read`` raises comes out to all who are in the same visit."""
+        """The answer, or what ``read`` raises: to all who are in the same visit if the database does not answer."""
         told: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, told))
         if len(self._visits) < SIDE_BY_SIDE:
@@ -45,13 +50,24 @@ class Gathering(Generic[Asked, Told]):
             self._visits.discard(asyncio.current_task())
 
     async def _answer(self, batch: Sequence[tuple[Asked, "asyncio.Future[Told]"]]) -> None:
+        answers = await self._read_all([question for question, _ in batch])
+        for (_, told), answer in zip(batch, answers, strict=True):
+            if told.done():  # whoever asked has gone
+                continue
+            if isinstance(answer, Exception):
+                told.set_exception(answer)
+            else:
+                told.set_result(answer)
+
+    async def _read_all(self, questions: Sequence[Asked]) -> Sequence[Told | Exception]:
+        """An outcome for each question, whatever happens."""
         try:
-            answers = await database_sync_to_async(self._read)([question for question, _ in batch])
+            return await database_sync_to_async(self._read)(questions)
+        except (OperationalError, InterfaceError) as error:
+            return [error for _ in questions]
         except Exception as error:
-            for _, told in batch:
-                if not told.done():
-                    told.set_exception(error)
-        else:
-            for (_, told), answer in zip(batch, answers, strict=True):
-                if not told.done():  # else whoever asked has gone
-                    told.set_result(answer)
+            if len(questions) == 1:
+                return [error]
+            # One of them is to blame; the others must not go down with it.
+            logger.warning("A visit with %d questions failed; each is asked by itself.", len(questions), exc_info=True)
+            return [answer for question in questions for answer in await self._read_all([question])]

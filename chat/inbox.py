@@ -9,13 +9,14 @@ from django.db import InterfaceError, OperationalError
 
 from channels_core.broadcast import get_hub
 from channels_core.generic.websocket import AsyncJsonWebsocketConsumer
+from channels_core.types import Message
 
 from . import events, frames, limits, services
 from .access import Place
-from .arrivals import get_arrivals
+from .arrivals import Guest, encode, get_arrivals
 from .events import CloseCode
 from .frames import Frame
-from .journal import NotNow, get_journals, unavailable
+from .journal import AWAY_S, NotNow, get_journals, unavailable
 from .models import User
 from .pulse import get_pulse
 from .sessions import FAMILY, SessionStore
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 MAX_REF_LENGTH = 64
 LATER: dict[str, Any] = {}  # in place of an answer that comes when what was asked for is done
+TRY_AGAIN_LATER = 1013  # RFC 6455's registry of close codes
 FULL_S = 30.0  # when somebody with too many sockets may try again
 
 
@@ -35,6 +37,15 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     channel_layer_alias = None
 
     is_refused = False
+
+    async def websocket_connect(self, message: Message) -> None:
+        try:
+            await super().websocket_connect(message)
+        except (OperationalError, InterfaceError) as error:
+            logger.error("A socket was not let in, the database does not answer: %s", error)
+            self.is_refused = True
+            reason = f"The database does not answer. Try again in {limits.seconds(AWAY_S)} s."
+            await self.close(code=TRY_AGAIN_LATER, reason=reason)
 
     async def refuse(self, code: CloseCode, **words: Any) -> None:
         self.is_refused = True
@@ -79,14 +90,17 @@ class InboxConsumer(ChatConsumer):
         if wait:
             return await self.refuse(CloseCode.TOO_FAST, seconds=limits.seconds(wait))
         self.user_id, self.password, self.places = self.user.pk, self.user.password, {}
-        # From here on, so that nothing that is taken from this person can slip through.
+        # Before the look below: what is taken from this person is seen by that, or rings later and is heard.
         self.is_watched = True
         await get_watch().enter(self)
         if session := self.scope.get("session"):
             self.family = await session.aget(FAMILY)
             if isinstance(session, SessionStore):
                 session.forget()
-        self.places = await get_arrivals().places.ask(self.user_id)
+        places = await get_arrivals().places.ask(Guest(self.user_id, self.family, self.password))
+        if places is None:
+            return await self.refuse(CloseCode.NOT_SIGNED_IN)
+        self.places = places
         await self.enter()
 
     async def enter(self) -> None:
@@ -99,11 +113,11 @@ class InboxConsumer(ChatConsumer):
             self.is_welcomed = True
 
     async def disconnect(self, code: int) -> None:
+        if self.has_entered:
+            self.leave()  # first, as it awaits nothing: whoever is cancelled below is not present any more
         if self.is_watched:
             limits.sockets.leave(self.user_id)
             await get_watch().leave(self)
-        if self.has_entered:
-            self.leave()
 
     def leave(self) -> None:
         """Undo what ``enter`` has counted."""
@@ -121,20 +135,25 @@ class InboxConsumer(ChatConsumer):
 
     async def end(self, code: CloseCode, reason: str, room: str | None = None) -> None:
         if not self.is_refused:
-            await self.send_json(events.revoked(reason, room))
-            await self.refuse(code)
+            self.is_refused = True
+            self.tell(events.revoked(reason, room))
+            self.close_soon(code, events.REASONS[code])
 
     async def gain(self, place: Place) -> None:
-        async with self.subscribing(events.activity_group(place.room_id)):
-            get_hub().start_at(events.activity_group(place.room_id), place.last_seq)
-            await self.send_json(events.room_gained(place))
+        self.tell(events.room_gained(place))
+        await self.subscribe(events.activity_group(place.room_id))
+        get_hub().start_at(events.activity_group(place.room_id), place.last_seq)
 
     async def learn(self, place: Place) -> None:
-        await self.send_json(events.room_changed(place.facts))
+        self.tell(events.room_changed(place.facts))
 
     async def lose(self, place: Place, code: CloseCode, reason: str) -> None:
+        self.tell(events.revoked(reason, place.facts.slug))
         await self.unsubscribe(events.activity_group(place.room_id))
-        await self.send_json(events.revoked(reason, place.facts.slug))
+
+    def tell(self, event: events.Event) -> None:
+        """Say it behind what was said before, and in front of all that follows, however slowly they read."""
+        self.send_soon(encode(event))
 
     # What is asked.
 

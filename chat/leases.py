@@ -1,7 +1,8 @@
 """
 Who is where, as the processes of a site tell each other through Redis.
 
-A member of a room's sorted set is ``<user>:<process>``, its score the time at which the lease expires. All
+A member of a room's sorted set is ``<user>:<process>``, its score the time at which the lease expires: by the clock
+of the process's machine, so the clocks of all machines have to agree to a few seconds (``LEASE_S`` is 20). All
 questions of one occasion go in one round trip, and a Redis that hangs is waited for once: from then on it is
 ``is_away``, and nobody asks it but ``renew``, until the caller takes that back.
 """
@@ -45,14 +46,11 @@ class Leases:
         self._process = secrets.token_hex(4)
         self._on_away = on_away
 
-    async def others(self, room_id: int) -> set[int]:
-        """The people that other processes have in a room; nobody while Redis is away."""
-        answers = None if self.is_away else await self._ask(lambda pipe: self._ask_others(pipe, room_id))
-        return self._without_own(answers[0]) if answers else set()
-
     async def exchange(self, moves: Mapping[int, Mapping[int, object]], asked: Collection[int]) -> dict[int, set[int]]:
         """
-        Lease places and give them back, and return the ``others`` of the rooms that are ``asked`` about.
+        Lease places and give them back, and return whom other processes have in the rooms that are ``asked`` about.
+
+        That is nothing while Redis is away.
 
         Args:
             moves: by room and person: who has left is given as None, anything else is one who came.
@@ -114,10 +112,6 @@ class Leases:
 
     async def _remove(self, leases: Collection[tuple[int, bytes]]) -> None:
         await self._ask(lambda pipe: [pipe.zrem(self._key(room_id), lease) for room_id, lease in leases])
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._redis.aclose()
 
     async def _ask(self, ask: Callable[[Pipeline], object]) -> list[Any] | None:
         try:

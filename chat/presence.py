@@ -1,5 +1,5 @@
 """
-Who is in which room right now: ``get_presence().track``, ``untrack``, ``list``.
+Who is in which room right now: ``get_presence().track``, ``untrack``.
 
 Without Redis a process knows everybody itself (see ``presence_local``). With Redis each process holds leases (see
 ``leases``): who comes and goes is written there in bulk, and told to all processes when it is. Who joins a room asks
@@ -61,9 +61,6 @@ class RedisPresence(Presence):
         view.welcome(present)
         return present
 
-    async def list(self, room_id: int) -> set[int]:
-        return {*self._tabs.get(room_id, ()), *await self._leases.others(room_id)}
-
     async def refresh(self) -> None:
         """Renew the leases of this process, and tell its pages what they have not heard."""
         if not self.is_local:
@@ -79,8 +76,10 @@ class RedisPresence(Presence):
 
     def _close_if_over(self, room_id: int) -> None:
         """Listen no more, if nobody is there and nothing is left to be said."""
-        is_over = room_id not in self._tabs and room_id not in self._moving and room_id not in self._due
-        if is_over and (view := self._views.pop(room_id, None)):
+        if room_id in self._tabs or room_id in self._moving or room_id in self._due:
+            return
+        self._told.pop(room_id, None)
+        if view := self._views.pop(room_id, None):
             self._start(self._hub().unsubscribe(view, events.room_group(room_id)))
 
     def _move(self, room_id: int, user_id: int, person: events.Event | None) -> None:

@@ -1,5 +1,5 @@
 """
-The people of one process: ``track``, ``untrack``, ``list``, and what rooms are told of who comes and goes.
+The people of one process: ``track``, ``untrack``, and what rooms are told of who comes and goes.
 
 Counted per person, not per tab. A room hears of changes at most once a second.
 """
@@ -60,10 +60,6 @@ class Presence:
                 self._start(self._let_go())
             self._leaving.pop((room_id, user_id), None)  # the last one counts, and goes to the end
             self._leaving[room_id, user_id] = asyncio.get_running_loop().time() + LEAVE_GRACE_S
-
-    async def list(self, room_id: int) -> set[int]:
-        """The ids of the people in a room."""
-        return set(self._tabs.get(room_id, ()))
 
     async def refresh(self) -> None:
         """Renew what expires; called every ``REFRESH_S`` while rooms are open in this process."""

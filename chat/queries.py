@@ -49,8 +49,9 @@ def page_of(room: Room, *, before: int | None = None, limit: int = PAGE_SIZE) ->
     if found:
         head = found[0].room_head
     else:
-        # A room without messages has no changes; a page before the first message still has a room with a head.
-        head = 0 if before is None else heads([room.pk])[room.pk]
+        # A room without messages has no changes; a page before the first message still has a room with a head,
+        # unless it has just been deleted: then whoever reads here is put out of it, and that is not told by an error.
+        head = 0 if before is None else heads([room.pk]).get(room.pk, 0)
     return Page(messages=found[:limit][::-1], more=len(found) > limit, head=head)
 
 
@@ -66,7 +67,7 @@ def changes_of(room_id: int, since: int) -> Page:
     if len(found) > MAX_CHANGES:
         return Page(messages=changed, more=True, head=changed[-1].version)
     # What is committed between the two statements was not read.
-    head = found[0].room_head if found else min(since, heads([room_id])[room_id])
+    head = found[0].room_head if found else min(since, heads([room_id]).get(room_id, 0))
     return Page(messages=changed, more=False, head=head)
 
 
@@ -116,9 +117,8 @@ def positions(room_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
 
 
 def activity_of(room_id: int) -> tuple[str, int]:
-    """The address of a room, and the place of its last message."""
-    slug, last_seq = Room.objects.values_list("slug", "last_seq").get(pk=room_id)
-    return slug, last_seq
+    """The address of a room, and the place of its last message; ``"", 0`` of one that has been deleted."""
+    return Room.objects.filter(pk=room_id).values_list("slug", "last_seq").first() or ("", 0)
 
 
 def people(ids: Iterable[int]) -> list[Person]:

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import json
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -30,13 +30,19 @@ LOOK_EVERY_S = 30.0  # while the bell is heard
 
 
 class Reader(Protocol):
-    """A socket, as far as it is watched."""
+    """
+    A socket, as far as it is watched.
+
+    What it is to be told it is told before it waits for anything. So what is found later is told later, and who is
+    put out hears nothing more.
+    """
 
     user_id: int
     family: str | None  # of the session; None where sessions have no such thing
     password: str  # as it is stored; another one ends the sessions that were made with it
     places: dict[int, Place]  # by the keys of the rooms that it hears of
     is_welcomed: bool  # its first frame is out
+    is_refused: bool  # it is being closed
 
     async def end(self, code: CloseCode, reason: str) -> None:
         """Say why, and close."""
@@ -65,7 +71,8 @@ class Watch:
     async def enter(self, reader: Reader) -> None:
         """Watch one more socket: from before it reads what it may see, so that no change falls in between."""
         self._readers.add(reader)
-        await get_hub().subscribe(self, bell.GROUP)
+        # Shielded: whoever is cancelled in between would take the bell from all others, for whom it is the same one.
+        await asyncio.shield(get_hub().subscribe(self, bell.GROUP))
 
     async def leave(self, reader: Reader) -> None:
         self._readers.discard(reader)
@@ -110,7 +117,10 @@ class Watch:
             self._looking = None
 
     async def _look_at_rooms(self, room_ids: set[int]) -> None:
-        concerned = [reader for reader in self._readers if not room_ids.isdisjoint(reader.places)]
+        if room_ids:
+            # Whoever is about to enter may have read already, and is looked at as soon as they are in.
+            self._rung["users"].update(_arriving(self._readers))
+        concerned = [each for each in self._readers if each.is_welcomed and not room_ids.isdisjoint(each.places)]
         if not concerned:
             return
         facts = await database_sync_to_async(access.facts_of)(room_ids)
@@ -121,8 +131,7 @@ class Watch:
 
     async def _look_at_people(self, user_ids: set[int], families: set[str]) -> None:
         concerned = [each for each in self._readers if each.user_id in user_ids or each.family in families]
-        # Whoever is about to enter may have read already, and is looked at as soon as they are in.
-        self._rung["users"].update(reader.user_id for reader in concerned if not reader.is_welcomed)
+        self._rung["users"].update(_arriving(concerned))  # as above
         concerned = [reader for reader in concerned if reader.is_welcomed]
         if not concerned:
             return
@@ -159,7 +168,7 @@ class Watch:
             self._start(reader.learn(place))
 
     def _start(self, telling: Coroutine[Any, Any, None]) -> None:
-        """Each by itself: one that cannot be written to at the moment does not hold up the others."""
+        """Each by itself: that the channel layer takes its time with one does not hold up the others."""
         task = asyncio.create_task(telling)
         self._telling.add(task)
         task.add_done_callback(self._told)
@@ -176,3 +185,8 @@ _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionar
 def get_watch() -> Watch:
     """The watch of this process: one object for each event loop."""
     return _watches.setdefault(asyncio.get_running_loop(), Watch())
+
+
+def _arriving(readers: Iterable[Reader]) -> Iterable[int]:
+    """Who is about to enter."""
+    return (reader.user_id for reader in readers if not (reader.is_welcomed or reader.is_refused))

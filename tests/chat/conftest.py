@@ -1,7 +1,8 @@
 """Fixtures for the chat: what is told, and to whom."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 from django.test import Client
@@ -10,8 +11,9 @@ from redis import Redis
 from channels_core import recovery
 from channels_core.broadcast import get_hub
 from channels_core.layers import InMemoryChannelLayer, channel_layers
-from chat import events, presence, presence_local
+from chat import events, presence, presence_local, services
 from chat.models import User
+from tests.chat.gate import Gate
 from tests.chat.tellings import ALICE, BOB, MARKER, Tellings
 
 
@@ -59,6 +61,15 @@ def redis(redis_server):
     with Redis.from_url(redis_server.url) as redis:
         redis.flushall()
         yield redis
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Holds up what is stored until it is opened, which it is at the end."""
+    gate = Gate()
+    with patch.object(services, "post_messages", gate.post_messages):
+        yield gate
+    gate.is_open.set()
 
 
 @pytest.fixture

@@ -33,6 +33,12 @@ async def at_rest(process: Presence) -> None:
             await asyncio.wait(process._tasks)
 
 
+async def people_in(process: Presence, room: int = ROOM) -> set[int]:
+    """The ids of those who are there: here, and by the leases, where there are some."""
+    others = await process._leases.exchange({room: {}}, [room]) if isinstance(process, RedisPresence) else {}
+    return {*process._tabs.get(room, ()), *others.get(room, ())}
+
+
 class Page:
     """Somebody who has a room open, and puts what they hear into a queue."""
 
@@ -115,4 +121,4 @@ async def redis_presence(redis: Redis | str) -> AsyncIterator[RedisPresence]:
                 task.cancel()
             for room, view in process._views.items():
                 await hub.unsubscribe(view, f"room.{room}")
-            await process._leases.close()
+            await process._leases._redis.aclose()

@@ -1,14 +1,16 @@
 """What those who open a socket read: in few queries, together with others, and never less than there is."""
 
 import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db.backends.utils import CursorWrapper
 
 from channels_core.db import database_sync_to_async
 from chat import arrivals, gathering, services
-from chat.arrivals import Arrival, Page, Pages, get_arrivals
-from chat.models import Session, User
+from chat.arrivals import Arrival, Guest, Page, Pages, get_arrivals
+from chat.models import Room, Session, User
 from tests.chat.drafts import post, texts
 from tests.people import fill, make_person, make_room
 
@@ -83,10 +85,15 @@ async def test_the_number_of_rooms_and_people_does_not_count(come, join, alice):
     assert len(welcome["present"]) == 3
 
 
+def guest(person: User) -> Guest:
+    """Somebody who comes from a browser with sessions of another kind."""
+    return Guest(person.pk, None, person.password)
+
+
 async def test_those_who_come_at_the_same_time_read_together(lobby, study, alice, bob, queries):
     for room in (lobby, study):
         await in_thread(fill)(room, alice, ["Hello"])
-    places = {room: (await get_arrivals().places.ask(alice.pk))[room.pk] for room in (lobby, study)}
+    places = {room: (await get_arrivals().places.ask(guest(alice)))[room.pk] for room in (lobby, study)}
     queries.clear()
 
     welcomes = await asyncio.gather(
@@ -103,11 +110,24 @@ async def test_tabs_of_a_person_that_come_at_the_same_time_have_places_of_their_
     monkeypatch.setattr(gathering, "SIDE_BY_SIDE", 1)
     asked = get_arrivals().places.ask
 
-    _, *together = await asyncio.gather(*(asked(alice.pk) for _ in range(4)))
+    _, *together = await asyncio.gather(*(asked(guest(alice)) for _ in range(4)))
 
     assert together == [together[0]] * 3
     assert lobby.pk in together[0]
     assert len({id(places) for places in together}) == 3
+
+
+async def test_who_comes_into_a_room_as_it_is_deleted_keeps_nobody_out_of_another(lobby, study, alice, monkeypatch):
+    monkeypatch.setattr(gathering, "SIDE_BY_SIDE", 1)
+    await in_thread(fill)(lobby, alice, ["Hello"])
+    places = await get_arrivals().places.ask(guest(alice))
+    await Room.objects.filter(pk=study.pk).adelete()
+    came = [Arrival(places[room.pk], {alice.pk}, since) for room, since in [(lobby, 0), (study, 5), (lobby, None)]]
+
+    _, gone, other = await asyncio.gather(*map(get_arrivals().welcomes.ask, came))
+
+    assert (gone.head, gone.messages, gone.recovered) == (0, "[]", False)
+    assert '"text":"Hello"' in other.messages
 
 
 @pytest.mark.parametrize("change", ["said", "edited", "deleted", "renamed", "gone"])
@@ -153,3 +173,27 @@ def test_pages_are_kept_up_to_a_size(monkeypatch):
     assert pages.get(3, 7)
     pages.keep(4, Page(9, False, [(None, "x" * 101)]))
     assert not any(pages.get(room_id, head) for room_id, head in [(2, 8), (3, 7), (4, 9)])
+
+
+class Courteous(dict):
+    """Lets other threads go first where it has taken something out."""
+
+    def pop(self, *args):
+        taken = super().pop(*args)
+        time.sleep(0)
+        return taken
+
+
+def test_pages_may_be_kept_by_two_visits_at_once():
+    """What they count together would drift apart from what there is, up to the point where nothing can be kept."""
+    pages, page = Pages(), Page(7, False, [(None, "x" * 40)])
+    pages._pages = Courteous()
+
+    def keep(room_id: int) -> None:
+        for _ in range(1000):
+            pages.keep(room_id, page)
+
+    with ThreadPoolExecutor(2) as visits:
+        assert list(visits.map(keep, [7, 7])) == [None, None]
+
+    assert pages._size == 40

@@ -4,9 +4,11 @@ import asyncio
 from threading import Event
 
 import pytest
+from django.db import OperationalError
 
 from chat import gathering
 from chat.gathering import Gathering
+from tests.servers import until
 
 TIMEOUT_S = 5
 pytestmark = pytest.mark.django_db(transaction=True)  # its threads tidy their connections
@@ -31,9 +33,7 @@ class Desk:
         return [(question, state) for question in questions]
 
     async def is_asked(self, times: int) -> None:
-        async with asyncio.timeout(TIMEOUT_S):
-            while len(self.visits) < times:
-                await asyncio.sleep(0.001)
+        await until(lambda: len(self.visits) >= times)
 
 
 @pytest.fixture
@@ -100,6 +100,36 @@ async def test_an_error_comes_out_to_those_who_asked_and_to_nobody_after_them(de
 
     desk.error = None
     assert await gathered.ask(3) == (3, 0)
+
+
+async def test_a_question_that_fails_fails_alone(desk):
+    read = desk.read
+
+    def read_but_one(questions):
+        answers = read(questions)
+        if 3 in questions:
+            raise KeyError("three")
+        return answers
+
+    gathered = Gathering(read_but_one)
+    outcomes = await asyncio.gather(*(gathered.ask(number) for number in (1, 2, 3, 4)), return_exceptions=True)
+
+    assert [repr(outcome) for outcome in outcomes] == ["(1, 0)", "(2, 0)", "KeyError('three')", "(4, 0)"]
+
+
+async def test_a_database_that_does_not_answer_is_not_asked_one_by_one(desk):
+    gathered = Gathering(desk.read)
+    desk.error = OperationalError("away")
+    desk.may_go_on.clear()
+    first = asyncio.create_task(gathered.ask(1))
+    await desk.is_asked(1)
+    others = [asyncio.create_task(gathered.ask(number)) for number in (2, 3)]
+    await asyncio.sleep(0)
+    desk.may_go_on.set()
+
+    outcomes = await asyncio.gather(first, *others, return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["away"] * 3
+    assert desk.visits == [[1], [2, 3]]
 
 
 async def test_who_goes_before_the_answer_takes_nobody_along(desk):

@@ -18,14 +18,6 @@ from tests.chat.gate import Gate
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def gate():
-    gate = Gate()
-    with patch.object(services, "post_messages", gate.post_messages):
-        yield gate
-    gate.is_open.set()
-
-
 def started(*posts) -> list[asyncio.Task]:
     """Tasks for posts, in the order in which they reach the journal."""
     return [asyncio.create_task(post) for post in posts]

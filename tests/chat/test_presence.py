@@ -7,7 +7,8 @@ import pytest
 from chat import presence_local
 from chat.presence import RedisPresence, get_presence
 from chat.presence_local import Presence
-from tests.chat.tellings import ALICE, BOB, OTHER_ROOM, ROOM, TIMEOUT_S, redis_presence
+from tests.chat.tellings import ALICE, BOB, OTHER_ROOM, ROOM, TIMEOUT_S, people_in, redis_presence
+from tests.servers import until
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -26,8 +27,8 @@ async def test_who_comes_is_told_and_listed(process, tellings):
 
     assert await process.track(ROOM, BOB) == {ALICE["id"], BOB["id"]}
     assert await tellings.next() == (ROOM, ["Bob"], [], 2)
-    assert await process.list(ROOM) == {ALICE["id"], BOB["id"]}
-    assert await process.list(OTHER_ROOM) == set()
+    assert await people_in(process) == {ALICE["id"], BOB["id"]}
+    assert await people_in(process, OTHER_ROOM) == set()
 
 
 async def test_who_joins_is_told_as_a_person(process, tellings):
@@ -47,7 +48,7 @@ async def test_people_are_counted_and_not_tabs(process, tellings):
     for _ in range(2):
         process.untrack(ROOM, ALICE["id"])
     await tellings.nothing_but_a_marker(process, count=2)
-    assert ALICE["id"] in await process.list(ROOM)
+    assert ALICE["id"] in await people_in(process)
 
 
 async def test_who_closes_the_last_tab_is_told_to_have_left_once(process, tellings):
@@ -61,7 +62,7 @@ async def test_who_closes_the_last_tab_is_told_to_have_left_once(process, tellin
 
     assert await tellings.next() == (ROOM, [], [ALICE["id"]], 1)
     await tellings.nothing_but_a_marker(process, count=2)
-    assert ALICE["id"] not in await process.list(ROOM)
+    assert ALICE["id"] not in await people_in(process)
 
 
 async def test_a_room_that_is_empty_is_forgotten(process, tellings):
@@ -71,7 +72,7 @@ async def test_a_room_that_is_empty_is_forgotten(process, tellings):
     process.untrack(ROOM, ALICE["id"])
 
     assert await tellings.next() == (ROOM, [], [ALICE["id"]], 0)
-    assert await process.list(ROOM) == set()
+    assert await people_in(process) == set()
     assert (process._tabs, process._changes, process._told, process._due) == ({}, {}, {}, set())
     assert getattr(process, "_views", {}) == {}
 
@@ -83,7 +84,7 @@ async def test_a_page_that_reloads_has_not_left(process, tellings, monkeypatch):
 
     for _ in range(3):
         process.untrack(ROOM, ALICE["id"])
-        assert ALICE["id"] in await process.list(ROOM)
+        assert ALICE["id"] in await people_in(process)
         await process.track(ROOM, ALICE)
 
     # Somebody who leaves after that, and for good, is the only one who is told to have.
@@ -134,9 +135,7 @@ async def test_a_room_that_cannot_be_told_is_told_of_what_comes_next(process, te
 
     monkeypatch.setattr(presence_local, "broadcast", fail)
     await process.track(ROOM, ALICE)
-    async with asyncio.timeout(TIMEOUT_S):
-        while "The layer is away." not in caplog.text:
-            await asyncio.sleep(0)
+    await until(lambda: "The layer is away." in caplog.text)
 
     await process.track(ROOM, BOB)
     assert await tellings.next() == (ROOM, ["Bob"], [], 2)

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +13,6 @@ from tests.servers import RedisServer
 
 in_thread = database_sync_to_async
 pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Only Linux tells the workers of a process."),
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(120),
 ]
@@ -36,14 +32,6 @@ def servers(transactional_db, settings):
         server.remove()
 
 
-def kill(server: Production) -> None:
-    """SIGKILL to all of its processes: none has a last word."""
-    pid = server.process.pid
-    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for each in (pid, *map(int, workers)):
-        os.kill(each, signal.SIGKILL)
-
-
 async def hear(socket, kind: str) -> dict:
     async with asyncio.timeout(20):
         while (event := json.loads(await socket.recv()))["type"] != kind:
@@ -60,13 +48,12 @@ async def test_the_people_of_a_killed_process_go_and_come_back_with_a_new_one(se
         async with theirs.tab(there):
             while bob.pk not in {person["id"] for person in (await hear(tab, "presence"))["joined"]}:
                 pass
-            kill(there)
+            there.kill()
 
             while bob.pk not in (told := await hear(tab, "presence"))["left"]:
                 pass
             assert (told["count"], told["local"]) == (1, False)
 
-        there.stop()
         there.start()
         async with theirs.tab(there):
             while bob.pk not in {person["id"] for person in (await hear(tab, "presence"))["joined"]}:

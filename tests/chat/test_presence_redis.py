@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import socket
 import time
 from contextlib import AsyncExitStack
@@ -15,8 +14,19 @@ from chat import leases as leases_module
 from chat.leases import LEASE_S, Leases
 from chat.presence import REFRESH_S, get_presence
 from chat.presence_local import TELL_EVERY_S
-from tests.chat.tellings import ALICE, BOB, MARKER, OTHER_ROOM, PREFIX, ROOM, TIMEOUT_S, at_rest, redis_presence
-from tests.servers import RedisServer, free_port
+from tests.chat.tellings import (
+    ALICE,
+    BOB,
+    MARKER,
+    OTHER_ROOM,
+    PREFIX,
+    ROOM,
+    TIMEOUT_S,
+    at_rest,
+    people_in,
+    redis_presence,
+)
+from tests.servers import free_port, until
 
 KEY = f"{PREFIX}:presence:{ROOM}"
 
@@ -64,7 +74,7 @@ async def test_processes_know_of_each_others_people(start_process, tellings):
 
     assert await two.track(ROOM, BOB) == {ALICE["id"], BOB["id"]}
     assert await tellings.next() == (ROOM, ["Bob"], [], 2)
-    assert await one.list(ROOM) == await two.list(ROOM) == {ALICE["id"], BOB["id"]}
+    assert await people_in(one) == await people_in(two) == {ALICE["id"], BOB["id"]}
 
 
 async def test_a_person_with_tabs_in_two_processes_comes_once_and_leaves_once(start_process, tellings):
@@ -123,7 +133,7 @@ async def test_people_of_a_process_that_died_are_told_to_have_left_in_every_othe
         await survivor.tellings.until_joined(ALICE, BOB)
 
     let_expire(redis, ALICE)
-    assert await survivors[0].list(ROOM) == {BOB["id"]}
+    assert await people_in(survivors[0]) == {BOB["id"]}
     for survivor in survivors:
         await survivor.refresh()
 
@@ -354,7 +364,7 @@ async def test_who_moves_to_another_process_as_the_first_one_tells_that_they_lef
     monkeypatch.setattr(one, "_tell", tell_later)
     one.untrack(ROOM, ALICE["id"])
     async with asyncio.timeout(TIMEOUT_S):
-        while ALICE["id"] in await two.list(ROOM):
+        while ALICE["id"] in await people_in(two):
             await asyncio.sleep(0)
     await two.track(ROOM, ALICE)
     await at_rest(two)
@@ -381,6 +391,19 @@ async def test_who_leaves_two_processes_at_once_is_told_to_have_left(start_proce
         await process.tellings.until_left(ALICE)
 
 
+async def test_who_is_still_elsewhere_leaves_nothing_in_the_process_that_they_left(start_process, tellings):
+    one, two = await start_process(), await start_process()
+    await one.track(ROOM, ALICE)
+    await one.tellings.until_joined(ALICE)
+    await two.track(ROOM, ALICE)
+
+    one.untrack(ROOM, ALICE["id"])
+    await until(lambda: not one._views)
+
+    assert (one._tabs, one._moving, one._changes, one._told, one._due) == ({}, {}, {}, {}, set())
+    assert await people_in(one) == {ALICE["id"]}
+
+
 async def test_more_rooms_than_fit_are_renewed_in_some(start_process, tellings, monkeypatch, redis):
     monkeypatch.setattr(leases_module, "BULK", 2)
     process = await start_process()
@@ -403,7 +426,7 @@ async def test_a_person_of_a_dead_process_who_has_come_back_elsewhere_has_not_le
     await survivor.track(ROOM, ALICE)
     await survivor.refresh()
 
-    assert await survivor.list(ROOM) == {ALICE["id"]}
+    assert await people_in(survivor) == {ALICE["id"]}
     assert (await tellings.next())[2] == []
     await tellings.nothing_but_a_marker(survivor, count=2)
 
@@ -422,7 +445,7 @@ async def test_a_process_that_stood_still_for_long_comes_right_in_itself_and_in_
 
     await slow.refresh()
     await at_rest(slow)
-    assert await slow.list(ROOM) == {ALICE["id"]}
+    assert await people_in(slow) == {ALICE["id"]}
     await slow.refresh()
     await slow.tellings.until_left(BOB)
     await other.refresh()
@@ -443,7 +466,7 @@ async def test_a_redis_that_was_emptied_is_filled_again_and_nobody_is_told_to_ha
         await process.refresh()
         await at_rest(process)
 
-    assert await one.list(ROOM) == await two.list(ROOM) == {ALICE["id"], BOB["id"]}
+    assert await people_in(one) == await people_in(two) == {ALICE["id"], BOB["id"]}
     assert one.tellings.empty()
     assert two.tellings.empty()
 
@@ -466,40 +489,14 @@ async def test_without_redis_a_process_knows_its_own_people(start_process, telli
     process.untrack(ROOM, ALICE["id"])
     assert await process.tellings.next() == (ROOM, [], [ALICE["id"]], 1)
 
-    assert await process.list(ROOM) == {BOB["id"]}
+    assert await people_in(process) == {BOB["id"]}
     assert {record.levelname for record in caplog.records if record.name.startswith("chat")} == {"WARNING"}
 
 
-@pytest.fixture
-def own_redis():
-    """A Redis server that a test may do anything to."""
-    server = RedisServer()
-    server.start()
-    yield server
-    if server.process:
-        server.process.send_signal(signal.SIGCONT)
-    server.remove()
-
-
-def kill(server: RedisServer) -> None:
-    server.process.kill()
-    server.process.wait()
-
-
-OUTAGES = {
-    "killed and empty again": (kill, RedisServer.start),
-    "paused": (
-        lambda server: server.process.send_signal(signal.SIGSTOP),
-        lambda server: server.process.send_signal(signal.SIGCONT),
-    ),
-}
-
-
-@pytest.mark.parametrize("outage", OUTAGES)
 async def test_while_redis_is_away_pages_are_told_so_once_and_afterwards_who_is_there(
     outage, start_process, tellings, own_redis, monkeypatch
 ):
-    away, back = OUTAGES[outage]
+    take_away, bring_back = outage
     monkeypatch.setattr(presence, "RETRY_S", 0.2)
     one, two = await start_process(own_redis.url), await start_process(own_redis.url)
     await one.track(ROOM, ALICE)
@@ -507,26 +504,26 @@ async def test_while_redis_is_away_pages_are_told_so_once_and_afterwards_who_is_
     for process in (one, two):
         await process.tellings.until_joined(BOB)
 
-    away(own_redis)
+    await take_away()
     for process in (one, two):
         await process.refresh()
     told = {"type": "presence", "joined": [], "count": 1, "local": True}
     assert await one.tellings.next_event() == told | {"left": [BOB["id"]]}
     assert await two.tellings.next_event() == told | {"left": [ALICE["id"]]}
     assert one.is_local
-    assert await one.list(ROOM) == {ALICE["id"]}
+    assert await people_in(one) == {ALICE["id"]}
     await one.refresh()
     assert await one.track(OTHER_ROOM, ALICE) == {ALICE["id"]}
     assert await one.tellings.next() == (OTHER_ROOM, ["Alice"], [], 1)
 
-    await asyncio.to_thread(back, own_redis)
+    await bring_back()
     told = {"type": "presence", "left": [], "count": 2, "local": False}
     both = [await one.tellings.next_event() for _ in range(2)]  # one for each room
     assert told | {"joined": [BOB]} in both
     assert told | {"joined": [], "count": 1} in both
     assert await two.tellings.next_event() == told | {"joined": [ALICE]}
     assert not one.is_local
-    assert await one.list(ROOM) == await two.list(ROOM) == {ALICE["id"], BOB["id"]}
+    assert await people_in(one) == await people_in(two) == {ALICE["id"], BOB["id"]}
 
 
 async def test_who_left_while_redis_stood_still_is_not_there_when_it_goes_on(
@@ -539,16 +536,16 @@ async def test_who_left_while_redis_stood_still_is_not_there_when_it_goes_on(
     await two.track(ROOM, BOB)
     await one.tellings.until_joined(BOB)
 
-    own_redis.process.send_signal(signal.SIGSTOP)
+    own_redis.pause()
     await asyncio.gather(one.refresh(), two.refresh())
     one.untrack(ROOM, ALICE["id"])
     await one.tellings.until_left(ALICE)
-    own_redis.process.send_signal(signal.SIGCONT)
+    own_redis.go_on()
     await one.tellings.until_joined(BOB)
     await two.tellings.until_joined(MARKER)
 
     await two.refresh()
-    assert await two.list(ROOM) == {BOB["id"], MARKER["id"]}
+    assert await people_in(two) == {BOB["id"], MARKER["id"]}
 
 
 async def test_nobody_waits_for_a_redis_that_is_known_not_to_answer(
@@ -565,7 +562,6 @@ async def test_nobody_waits_for_a_redis_that_is_known_not_to_answer(
     async with asyncio.timeout(TIMEOUT_S):
         for person in (BOB, MARKER):
             await process.track(ROOM, person)
-        await process.list(ROOM)
         process.untrack(ROOM, ALICE["id"])
         await process.tellings.until_left(ALICE)
 
@@ -576,9 +572,7 @@ async def test_a_process_without_people_does_not_look_for_redis(start_process, t
     await process.track(ROOM, ALICE)
     process.untrack(ROOM, ALICE["id"])
 
-    async with asyncio.timeout(TIMEOUT_S):
-        while process._tasks or process._tabs:
-            await asyncio.sleep(0.01)
+    await until(lambda: not (process._tasks or process._tabs))
     assert process._views == {}
 
 
@@ -591,10 +585,8 @@ async def shared(settings, monkeypatch):
         settings.REDIS_URL = url
 
     yield shared
-    async with asyncio.timeout(TIMEOUT_S):
-        while get_presence()._views:
-            await asyncio.sleep(0.01)
-    await get_presence()._leases.close()
+    await until(lambda: not get_presence()._views)
+    await get_presence()._leases._redis.aclose()
 
 
 async def test_a_room_can_be_joined_while_redis_is_away(join, lobby, alice, bob, shared):
@@ -624,4 +616,4 @@ async def test_an_open_page_is_told_who_came_and_went_elsewhere_unheard(
         await get_presence().refresh()
         told = await tab.receive_event("presence")
         assert (told["joined"], told["left"], told["count"]) == ([], [bob.pk], 1)
-    await elsewhere.close()
+    await elsewhere._redis.aclose()

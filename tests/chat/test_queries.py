@@ -229,3 +229,15 @@ def test_a_page_before_the_first_message_tells_the_rooms_head(alice, lobby):
     page = queries.page_of(lobby, before=1)
 
     assert (page.messages, page.more, page.head) == ([], False, 3)
+
+
+def test_of_a_room_that_has_just_been_deleted_there_is_nothing_to_read(alice, lobby):
+    """Whoever is still in it is about to be told; the next who reads with them is not to suffer for it."""
+    fill(lobby, alice, ["1", "2", "3"])
+    gone = Room(pk=lobby.pk)
+    lobby.delete()
+
+    for page in (queries.page_of(gone), queries.page_of(gone, before=3), queries.changes_of(gone.pk, 2)):
+        assert (page.messages, page.more, page.head) == ([], False, 0)
+    assert queries.resumed(gone, 2) is None
+    assert queries.activity_of(gone.pk) == ("", 0)

@@ -39,14 +39,6 @@ class Socket:
 
 
 @pytest.fixture
-def gate():
-    gate = Gate()
-    with patch.object(services, "post_messages", gate.post_messages):
-        yield gate
-    gate.is_open.set()
-
-
-@pytest.fixture
 async def socket() -> Socket:
     return Socket()
 

@@ -11,11 +11,13 @@ from django.db import OperationalError
 from channels_core.broadcast import get_hub
 from channels_core.db import database_sync_to_async
 from channels_core.layers import get_channel_layer
-from chat import arrivals, presence_local, queries
+from chat import access, arrivals, presence_local, queries
 from chat.presence import get_presence
 from chat.pulse import get_pulse
+from chat.watch import Watch, get_watch
 from tests.chat.drafts import post, texts
 from tests.people import fill
+from tests.servers import until
 
 TIMEOUT_S = 5
 
@@ -151,7 +153,7 @@ async def test_nothing_stays_behind_when_the_last_tab_has_gone(
         assert len(asyncio.all_tasks() - before) > 0
 
     async with asyncio.timeout(TIMEOUT_S):
-        while asyncio.all_tasks() - before or await get_presence().list(lobby.pk):
+        while asyncio.all_tasks() - before or get_presence()._tabs:
             await ended(asyncio.all_tasks() - before)
             await asyncio.sleep(0)  # what a timer of this moment starts
     assert get_presence()._tabs == {}
@@ -161,6 +163,26 @@ async def test_nothing_stays_behind_when_the_last_tab_has_gone(
     assert get_hub()._line._joined == {}
     assert get_channel_layer().groups == {}
     assert get_channel_layer().channels == {}
+
+
+async def test_who_is_cancelled_while_they_leave_is_not_present_any_more(join, lobby, alice, monkeypatch):
+    """As by a server that stops, while the channel layer takes its time."""
+    monkeypatch.setattr(presence_local, "LEAVE_GRACE_S", 0)
+    is_leaving = asyncio.Event()
+
+    async def leave_for_ever(watch, reader):
+        is_leaving.set()
+        await asyncio.Event().wait()
+
+    async with join(alice, lobby) as tab:
+        monkeypatch.setattr(Watch, "leave", leave_for_ever)
+        await tab.send_input({"type": "websocket.disconnect", "code": 1000})
+        await asyncio.wait_for(is_leaving.wait(), TIMEOUT_S)
+        tab.future.cancel()
+        assert await ended([tab.future])
+
+    await until(lambda: not get_presence()._tabs)
+    assert get_pulse()._tabs == {}
 
 
 async def test_the_first_tab_starts_what_the_last_one_stops(join, lobby, study, alice, bob):
@@ -209,6 +231,29 @@ async def test_a_tab_that_fails_while_it_joins_leaves_nothing_behind(open_socket
             await tab.receive_output()
 
     assert_nothing_stayed_of(alice, lobby)
+
+
+@pytest.mark.parametrize("what", ["standing", "page_of"])
+async def test_who_comes_while_the_database_is_away_is_told_to_come_back(
+    open_socket, lobby, alice, monkeypatch, caplog, what
+):
+    def away(*args, **kwargs):
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(access if what == "standing" else queries, what, away)
+    async with open_socket(alice, "/ws/rooms/lobby/") as tab:
+        await tab.connect()
+        close = await tab.receive_output()
+        assert close == {
+            "type": "websocket.close",
+            "code": 1013,
+            "reason": "The database does not answer. Try again in 2 s.",
+        }
+
+    assert get_watch()._readers == set()
+    assert get_hub()._members == {}
+    assert get_pulse()._tabs == {}
+    assert not any(record.exc_info for record in caplog.records)
 
 
 async def test_beats_go_on_while_the_database_is_away(join, lobby, alice, settings, monkeypatch):
