@@ -1,20 +1,13 @@
-"""
-People, rooms and log-ins for a site: ``python -m benchmarks.people``, and its other end.
-
-It is a process of its own, as the site's settings are read from the environment once in a process. It reads
-``[name, arguments]`` in each line of its input, as JSON, and answers with a line of JSON.
-"""
+"""People, rooms and log-ins for a site: ``python -m benchmarks.people``, and its other end."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tests.elsewhere import Elsewhere, answer
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -23,29 +16,13 @@ MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 FILLING = "the quick brown fox jumps over the lazy dog, message"
 
 
-class People:
+class People(Elsewhere):
     """A site's database, filled without the forms that a person would fill in."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__("benchmarks.people", environment)
         self._rooms: dict[str, list[str]] = {}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.people"],
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.ask("migrate")
-
-    def ask(self, name: str, *arguments: Any) -> Any:
-        """The answer to a question; RuntimeError where the process ends instead."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps([name, arguments]) + "\n")
-        self._process.stdin.flush()
-        if answer := self._process.stdout.readline():
-            return json.loads(answer)
-        raise RuntimeError(f"{name} failed; what it said is above.")
+        self.migrate()
 
     def cookies(self, room: str, count: int, backend: str = MODEL_BACKEND) -> list[str]:
         """
@@ -56,19 +33,6 @@ class People:
         if len(self._rooms.get(room, ())) < count:
             self._rooms[room] = self.ask("room", room, count, backend)
         return self._rooms[room][:count]
-
-    def close(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
-
-
-def migrate() -> None:
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
 
 
 def room(slug: str, count: int, backend: str) -> list[str]:
@@ -121,17 +85,5 @@ def history(slug: str, count: int) -> int:
     return room.last_seq
 
 
-def main() -> None:
-    import django
-
-    django.setup()
-    answers: dict[str, Callable[..., Any]] = {"migrate": migrate, "room": room, "history": history}
-    for line in sys.stdin:
-        name, arguments = json.loads(line)
-        sys.stdout.write(json.dumps(answers[name](*arguments)) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
-    main()
+    answer(room, history)

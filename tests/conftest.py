@@ -5,8 +5,10 @@ People belong to ``lobby`` unless a test is about somebody who does not: ``carol
 a member of nothing. ``join`` opens a tab on the application that servers run, with a real session.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import pytest
 from django.conf import settings
@@ -39,6 +41,27 @@ def redis_server() -> Iterator[RedisServer]:
     server.start()
     yield server
     server.remove()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis server of one test, which may do anything to it."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+OUTAGES = {
+    "killed and empty again": (RedisServer.kill, RedisServer.start),
+    "paused": (RedisServer.pause, RedisServer.go_on),
+}
+
+
+@pytest.fixture(params=OUTAGES)
+def outage(request: pytest.FixtureRequest, own_redis: RedisServer) -> list[Callable[[], Awaitable[None]]]:
+    """What takes ``own_redis`` away, and what brings it back."""
+    return [partial(asyncio.to_thread, act, own_redis) for act in OUTAGES[request.param]]
 
 
 @pytest.fixture(scope="session")

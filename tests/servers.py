@@ -4,6 +4,7 @@ Servers for the tests: real Redis and PostgreSQL, of their own, on free ports, g
 ``python -m tests.servers`` tells whether PostgreSQL can be started here.
 """
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 NO_POSTGRES = (
@@ -42,6 +44,13 @@ def wait_until(condition: Callable[[], object], *, what: str, timeout_s: float =
         if time.monotonic() > deadline:
             raise TimeoutError(f"Waited {timeout_s} s for {what}.")
         time.sleep(0.02)
+
+
+async def until(condition: Callable[[], object], *, timeout_s: float = 15) -> None:
+    """``wait_until`` for what happens in this event loop: it goes on meanwhile. TimeoutError when it never does."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 class Server:
@@ -99,10 +108,41 @@ class Server:
             self.remove()
             raise RuntimeError(f"{error} It said:\n{said}") from error
 
+    def children(self) -> list[int]:
+        """The process ids of those that it has started itself: workers, where it has some."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        if children.exists():
+            listed = children.read_text()
+        else:  # no Linux
+            pgrep = ["pgrep", "-P", str(self.process.pid)]
+            listed = subprocess.run(pgrep, capture_output=True, text=True, check=False).stdout
+        return [int(pid) for pid in listed.split()]
+
+    def pause(self) -> None:
+        """Have it stand still: what is connected stays so, and nothing is answered."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Go on where it stood; nothing to do is fine."""
+        if self.process:
+            self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the whole of it at once: none of its processes has a last word."""
+        assert self.process
+        for pid in [self.process.pid, *self.children()]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
     def stop(self) -> None:
         """Stop it, by force if it does not go; nothing to do is fine."""
         if self.process is None:
             return
+        self.go_on()  # else it would not hear
         self.process.send_signal(self.stop_signal)
         try:
             self.process.wait(timeout=10)

@@ -69,13 +69,13 @@ class Stack:
         return self.compose("exec", "-T", "--index", str(index), service, *command, check=check)
 
     def metric(self, name: str, index: int = 1) -> float:
-        """A number of one replica, without labels."""
+        """A number of one replica, without labels; 0 as long as it has not told any."""
         code = (
             "import urllib.request as r; print(r.urlopen(r.Request('http://127.0.0.1:8000/metrics', "
             f"headers={{'Authorization': 'Bearer {TOKEN}'}})).read().decode())"
         )
         page = self.inside("web", "python", "-c", code, index=index)
-        return next(float(line.split()[-1]) for line in page.splitlines() if line.startswith(f"{name} "))
+        return next((float(line.split()[-1]) for line in page.splitlines() if line.startswith(f"{name} ")), 0.0)
 
     def remove(self) -> None:
         """Take it down with its volumes."""

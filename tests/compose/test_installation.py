@@ -72,7 +72,7 @@ def test_people_talk_across_replicas(stack: Stack, sign_up: Callable[[Stack], Pe
         return sum(on_each) == len(people) and min(on_each) > 0
 
     # Each process tells its numbers once a second.
-    wait_until(are_told_and_spread, what="six sockets on three replicas, in their metrics")
+    wait_until(are_told_and_spread, what="six sockets on three replicas, in their metrics", timeout_s=30)
     for person in people[:3]:
         person.says_and_all_see(*people)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.compose.clients import Client
 from tests.compose.people import Person
 from tests.compose.stack import Stack
-from tests.servers import free_port
+from tests.servers import free_port, wait_until
 
 
 @pytest.fixture
@@ -43,7 +43,16 @@ def test_https_follows_from_the_address_of_the_site(run, sign_up: Callable[[Stac
     authority = tmp_path / "root.crt"
     authority.write_text(stack.inside("proxy", "cat", "/data/caddy/pki/authorities/local/root.crt"))
 
-    page = Client(stack.url, ssl.create_default_context(cafile=str(authority))).get("/accounts/login/")
+    client = Client(stack.url, ssl.create_default_context(cafile=str(authority)))
+
+    def is_trusted() -> bool:
+        try:
+            return client.get("/accounts/login/").status == 200
+        except OSError:
+            return False
+
+    wait_until(is_trusted, what="a certificate")  # Caddy signs it when it has started
+    page = client.get("/accounts/login/")
 
     assert "max-age=31536000" in page.headers["Strict-Transport-Security"]
     assert all("Secure" in cookie for cookie in page.headers.get_all("Set-Cookie"))

@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 
 from tests.channels_core.servers import writing
 from tests.channels_core.servers.writing import SEVERAL, TEXTS, WritingServer
+from tests.servers import wait_until
 
 # What a socket was sent, as soon as that is so many messages; ``send`` goes out first.
 LISTEN = """([url, count, send]) => new Promise((resolve, reject) => {
@@ -34,6 +35,7 @@ def test_frames_are_right_at_every_length(page: Page, server: WritingServer):
 
 def test_several_frames_arrive_with_one_write(page: Page, server: WritingServer):
     assert page.evaluate(LISTEN, [server.at(writing.write_several, "several"), len(SEVERAL), []]) == SEVERAL
+    wait_until(lambda: server.noted("several"), what="the script")
     assert server.noted("several") == [True]
 
 

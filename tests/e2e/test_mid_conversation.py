@@ -55,8 +55,7 @@ def test_redis_dies_and_comes_back(conversation, room, redis):
     bob.say(said[1])
     agree(room, conversation, said[:2])
 
-    redis.process.kill()
-    redis.stop()
+    redis.kill()
     alice.say(said[2])
     bob.say(said[3])
     agree(room, conversation, said[:4])  # while it is away: the database is the truth
@@ -75,8 +74,7 @@ def test_both_servers_are_restarted(conversation, room, two):
     agree(room, conversation, ["Before"])
 
     for site in two:
-        site.process.kill()
-        site.stop()
+        site.kill()
     for window in conversation:
         window.is_now("reconnecting")
     alice.say("Meanwhile, alice")
@@ -98,12 +96,10 @@ def test_everything_at_once(conversation, room, two, redis):
     bob.page.context.set_offline(True)
     bob.is_now("offline")
     bob.say(said[1])
-    redis.process.kill()
-    redis.stop()
+    redis.kill()
     for text in said[2:5]:
         alice.say(text)
-    two[0].process.kill()  # whatever it was doing
-    two[0].stop()
+    two[0].kill()  # whatever it was doing
     alice.say(said[5])
     redis.start()
     two[0].start()

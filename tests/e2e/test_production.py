@@ -67,6 +67,7 @@ def log_in(open_window, site):
 @pytest.fixture
 def conversation(log_in, site, alice, bob, room):
     """A tab of alice, and as many of bob as it takes until both workers are in it."""
+    wait_until(lambda: not site.tabs(), what="the tabs of the test before to be gone")
     tabs = [log_in(alice).enter(room), log_in(bob).enter(room)]
 
     def are_counted() -> bool:

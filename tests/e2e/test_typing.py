@@ -26,7 +26,7 @@ def test_who_writes_is_shown_to_the_others_until_the_message_comes(open_window, 
     hers.composer.press("Enter")
 
     his.sees("Well,")
-    expect(indicator(his)).to_have_text("", timeout=1_000)
+    expect(indicator(his)).to_have_text("", timeout=3_000)  # sooner than it is forgotten
 
 
 def test_who_stops_writing_is_forgotten(open_window, alice, bob, room):

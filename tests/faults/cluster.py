@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,26 +37,8 @@ class KeepingRedis(RedisServer):
 class Gunicorn(Server):
     """gunicorn with its workers."""
 
-    def workers(self) -> list[int]:
-        assert self.process
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        if children.exists():
-            listed = children.read_text()
-        else:  # no Linux
-            pgrep = ["pgrep", "-P", str(self.process.pid)]
-            listed = subprocess.run(pgrep, capture_output=True, text=True, check=False).stdout
-        return [int(pid) for pid in listed.split()]
-
     def is_ready(self) -> bool:
-        return super().is_ready() and len(self.workers()) == WORKERS
-
-    def kill(self) -> None:
-        """End the whole of it at once."""
-        assert self.process
-        for pid in [self.process.pid, *self.workers()]:
-            os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-        self.process = None
+        return super().is_ready() and len(self.children()) == WORKERS
 
 
 class Web(Gunicorn, Production):
@@ -116,7 +96,7 @@ class Cluster:
         """Start again what a fault has left lying that did not come to its end."""
         for server in self._started:
             if server.process and server.process.poll() is None:
-                server.process.send_signal(signal.SIGCONT)
+                server.go_on()
             else:
                 server.process = None
                 server.start()
@@ -144,6 +124,9 @@ class Cluster:
 
 def respawned(web: Gunicorn, before: set[int]) -> None:
     """Return when none of the workers ``before`` is there, and as many others are."""
-    wait_until(
-        lambda: len(workers := set(web.workers())) == WORKERS and not workers & before, what="new workers", timeout_s=40
-    )
+
+    def are_new() -> bool:
+        workers = set(web.children())
+        return len(workers) == WORKERS and not workers & before
+
+    wait_until(are_new, what="new workers", timeout_s=40)

@@ -64,7 +64,7 @@ class WorkerKilled(Fault):
     async def strike(self, field: Field) -> None:
         for _ in field.times(4):
             web = field.random.choice(field.cluster.webs)
-            victim = field.random.choice(web.workers())
+            victim = field.random.choice(web.children())
             os.kill(victim, signal.SIGKILL)
             await asyncio.to_thread(respawned, web, {victim})
             await asyncio.sleep(field.random.random() * 2 * field.scale)
@@ -76,7 +76,7 @@ class Rolling(Fault):
 
     async def strike(self, field: Field) -> None:
         first, second = field.cluster.webs
-        old = set(first.workers())
+        old = set(first.children())
         assert first.process
         first.process.send_signal(signal.SIGHUP)
         await asyncio.to_thread(respawned, first, old)
@@ -102,9 +102,7 @@ class RedisKilled(Fault):
 
     async def strike(self, field: Field) -> None:
         redis = field.cluster.redis
-        assert redis.process
-        redis.process.kill()
-        redis.stop()
+        redis.kill()
         if self.forgets:
             redis.forget()
         await _coming_and_going(field, 2)
@@ -123,12 +121,11 @@ class RedisPaused(Fault):
     keeps_lines = True
 
     async def strike(self, field: Field) -> None:
-        assert field.cluster.redis.process
-        field.cluster.redis.process.send_signal(signal.SIGSTOP)
+        field.cluster.redis.pause()
         try:
             await _coming_and_going(field, 5)
         finally:
-            field.cluster.redis.process.send_signal(signal.SIGCONT)
+            field.cluster.redis.go_on()
 
 
 class SubscriptionsKilled(Fault):

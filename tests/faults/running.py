@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -16,6 +17,7 @@ from tests.faults.faults import Fault, Field
 from tests.faults.history import Verdict, Violation, check
 from tests.faults.lines import DROPPED, NOT_A_MEMBER
 from tests.faults.tabs import Person, Tab
+from tests.servers import until
 
 ONLINE_WITHIN_S = 40.0
 RECOVER_WITHIN_S = 40.0
@@ -86,6 +88,11 @@ class Run:
         """The tabs of those who are members to the end."""
         return [tab for tab in self.tabs if tab.record.is_owed]
 
+    @property
+    def leaving(self) -> list[Tab]:
+        """The tabs of those who are not, or never were."""
+        return [tab for tab in [*self.tabs, *self.outsiders] if not tab.record.is_owed]
+
     async def carry_out(self) -> Outcome:
         """Let them talk, strike, let them recover, and judge."""
         loop = asyncio.get_running_loop()
@@ -144,8 +151,8 @@ class Run:
         verdict = check([tab.record for tab in everybody], self.cluster.world.stored(self.slugs))
         wrong = verdict.violations
         wrong += self.troubles
-        for tab in everybody:
-            if not tab.record.is_owed and tab.closed_for_good != NOT_A_MEMBER:
+        for tab in self.leaving:
+            if tab.closed_for_good != NOT_A_MEMBER:
                 wrong.append(Violation("leaked", f"The line of {tab}, who is no member, was not closed."))
         outcome = Outcome(self.fault.name, self.fault.text, verdict, list(self.recovered.values()), self._delays())
         for tab in self.staying:
@@ -178,7 +185,9 @@ class Run:
                 self.recovered[tab] = max(own[0], told[0]) - ended
 
     async def _settle(self) -> None:
-        """Nothing more is said: return when every tab has everything."""
+        """Nothing more is said: return when every tab has everything, and who is no member has been sent away."""
+        with suppress(TimeoutError):  # the verdict says who has not
+            await until(lambda: all(tab.closed_for_good for tab in self.leaving), timeout_s=SETTLE_WITHIN_S)
         await self._all(lambda tab: tab.is_online and not tab.outbox, SETTLE_WITHIN_S, "without drafts")
         known, heads = None, await asyncio.to_thread(self.cluster.world.heads, self.slugs)
         while known != heads:

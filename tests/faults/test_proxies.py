@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from tests.faults.proxies import CommitCutter, Proxy
+from tests.servers import until
 
 
 @pytest.fixture
@@ -63,9 +64,7 @@ async def asking(proxy: Proxy, text: bytes) -> AsyncIterator[tuple[asyncio.Strea
 
 
 async def told(target, text: bytes) -> None:
-    async with asyncio.timeout(10):
-        while text not in target.told:
-            await asyncio.sleep(0.01)
+    await until(lambda: text in target.told)
 
 
 async def test_a_line_carries_both_ways_and_ends_with_either_end(target, line):

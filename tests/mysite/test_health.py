@@ -12,7 +12,7 @@ from channels_core.meters import meters
 from mysite import health
 from tests.e2e.site import Line
 from tests.production import Production
-from tests.servers import NO_POSTGRES, PostgresServer, RedisServer, free_port, postgres_binaries, wait_until
+from tests.servers import NO_POSTGRES, PostgresServer, RedisServer, free_port, postgres_binaries, until, wait_until
 
 READY = {"status": "ready", "database": "up", "redis": "not configured", "draining": False, "reasons": []}
 
@@ -118,10 +118,11 @@ async def test_unavailable_while_the_database_hangs_and_ready_when_it_is_back(as
 
     assert (await async_client.get("/readyz")).status_code == 503
     assert (await async_client.get("/readyz")).status_code == 503
+    await until(lambda: database.asked)
     assert database.asked == 1  # nobody asks again while the question is open
 
     database.may_answer.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(15):
         while (await async_client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.01)
 
@@ -172,12 +173,6 @@ async def test_degraded_when_redis_takes_connections_and_does_not_answer(async_c
         response = await async_client.get("/readyz")
 
     assert (response.status_code, response.json()["redis"]) == (200, "down")
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 # --- As it is served ---------------------------------------------------------------------------------

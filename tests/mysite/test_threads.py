@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.test import override_settings
 
 from mysite import threads
+from tests.servers import until
 
 
 class Kitchen:
@@ -45,12 +46,6 @@ def ask(kitchen, rf):
             return await answer(rf.get(path))
 
     return ask
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_so_many_pages_are_made_at_a_time_and_the_others_wait(ask, kitchen):
