@@ -13,7 +13,6 @@ from typing import Any
 
 from django.core.checks import Error
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
 from .models import Membership, Message, Room, User
 
@@ -26,7 +25,7 @@ MESSAGE_FIELDS = {  # with their types in PostgreSQL
     "html": "text",
     "created": "timestamptz",
 }
-Statement = tuple[str, list[Any]]  # SQL and its values
+Statement = tuple[str, list[Any]]  # SQL that answers with rows, and its values
 
 
 class Repeated(Exception):
@@ -97,7 +96,7 @@ def store(messages: Sequence[Message], rooms: Sequence[Room]) -> None:
         (
             # The names of the columns are those that VALUES has in both databases.
             f"UPDATE {_table(Room)} SET head = column2, last_seq = column3, last_posted = %s "
-            f"FROM (VALUES {', '.join(['(%s, %s, %s)'] * len(rooms))}) numbers WHERE id = column1",
+            f"FROM (VALUES {', '.join(['(%s, %s, %s)'] * len(rooms))}) numbers WHERE id = column1 RETURNING id",
             [moment, *(number for room in rooms for number in (room.pk, room.head, room.last_seq))],
         ),
     )
@@ -130,21 +129,17 @@ def _ask(*statements: Statement) -> list[list[tuple[Any, ...]]]:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("server_side_binding"):
             cursor.execute(
-                "; ".join(sql for sql, _ in statements), [value for _, values in statements for value in values]
+                "; ".join(sql for sql, _ in statements), [each for _, values in statements for each in values]
             )
-            answers = [_rows(cursor)]
+            answers = [cursor.fetchall()]
             while cursor.nextset():
-                answers.append(_rows(cursor))
+                answers.append(cursor.fetchall())
             return answers
         answers = []
         for sql, values in statements:
             cursor.execute(sql, values)
-            answers.append(_rows(cursor))
+            answers.append(cursor.fetchall())
         return answers
-
-
-def _rows(cursor: CursorWrapper) -> list[tuple[Any, ...]]:
-    return cursor.fetchall() if cursor.description else []
 
 
 def _marks(values: Collection[Any]) -> str:

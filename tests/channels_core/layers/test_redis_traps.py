@@ -60,8 +60,6 @@ async def idle_rounds(server):
         await asyncio.to_thread(wait_until, lambda: waits() >= begun + 2, what="idle rounds of the layer")
 
 
-# redis-py lets go of a line that the server has closed without closing its own end.
-@pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
 async def test_after_a_restart_of_redis_the_first_handshake_succeeds_and_hears(site, redis_server):
     before = await connected()
     await before.disconnect()
