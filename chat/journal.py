@@ -1,9 +1,9 @@
 """
 Group commit: what comes while a batch is being stored goes into the next one.
 
-Storing has a cost for each transaction, and nearly none for each message in it. Nothing waits for a timer: on an
-idle system a draft is stored at once, alone. Read marks go the same way, in batches of their own. What a batch has
-to tell is told once it is stored, and the next one does not wait for that.
+Storing has a cost for each transaction, and nearly none for each message in it. On an idle system a draft is stored
+at once, alone; where others have just been answered it waits up to 3 ms for what they say next. Read marks go the same
+way, in batches of their own. What a batch has to tell is told once it is stored; the next one does not wait for that.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import contextvars
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -31,6 +32,7 @@ MAX_BATCH = 200  # drafts of one transaction, which holds the locks of their roo
 # Of the event loop before a batch: what other sockets have received by now gets here. One to read it, one for the
 # consumer, and one more for what the last batch has set off.
 TURNS = 3
+GATHER_S = 0.003  # at most, where others have just been answered
 BUSY_S = 1.0  # when to come back
 AWAY_S = 2.0
 
@@ -60,6 +62,9 @@ class Journal(Generic[Asked, Stored]):
         self._telling: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak references only
         self._waiting: deque[tuple[Asked, asyncio.Future[Stored]]] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self._expected = 0  # drafts, of as many who were answered or waited when the last batch ended,
+        self._ended = 0.0  # which was then, in the time of the event loop
+        self._are_all_here = asyncio.Event()
 
     async def post(self, draft: Asked) -> Stored:
         """
@@ -81,6 +86,8 @@ class Journal(Generic[Asked, Stored]):
             )
         stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         self._waiting.append((draft, stored))
+        if len(self._waiting) >= self._expected:
+            self._are_all_here.set()
         if self._writing is None:
             # Not in the context of the connection that happens to be the first.
             self._writing = asyncio.create_task(self._write(), context=contextvars.Context())
@@ -89,8 +96,7 @@ class Journal(Generic[Asked, Stored]):
     async def _write(self) -> None:
         try:
             while self._waiting:
-                for _ in range(TURNS):
-                    await asyncio.sleep(0)
+                await self._gather()
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
                 for (_, stored), outcome in zip(batch, await self._store([draft for draft, _ in batch]), strict=True):
                     if stored.done():  # whoever sent it has gone
@@ -99,8 +105,25 @@ class Journal(Generic[Asked, Stored]):
                         stored.set_exception(outcome)
                     else:
                         stored.set_result(outcome)
+                self._expected = min(len(batch) + len(self._waiting), MAX_BATCH)
+                self._ended = asyncio.get_running_loop().time()
         finally:
             self._writing = None
+
+    async def _gather(self) -> None:
+        """
+        Let those come who are about to: what is stored together costs one commit, and each socket one write.
+
+        Whoever has just been answered may have more to say. Where few post, nobody is waited for.
+        """
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        is_busy = asyncio.get_running_loop().time() - self._ended < GATHER_S
+        if is_busy and len(self._waiting) < self._expected:
+            self._are_all_here.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_S):
+                    await self._are_all_here.wait()
 
     async def _store(self, drafts: Sequence[Asked]) -> Sequence[Stored | Exception]:
         """An outcome for each draft, whatever happens."""

@@ -42,6 +42,52 @@ async def test_what_arrives_while_a_batch_is_stored_goes_into_the_next_in_order(
     assert await stored_texts() == ["1", "2", "3", "4", "5"]
 
 
+class Batches(list):
+    """The sizes of what was stored together."""
+
+    def store(self, drafts, tell):
+        self.append(len(drafts))
+        return drafts
+
+
+async def test_who_has_just_been_answered_is_waited_for(monkeypatch):
+    monkeypatch.setattr(journal, "GATHER_S", 60)
+    batches = Batches()
+    book = Journal(batches.store)
+    assert await asyncio.gather(book.post("a"), book.post("b")) == ["a", "b"]
+
+    [again] = started(book.post("c"))
+    for _ in range(3 * journal.TURNS):
+        await asyncio.sleep(0)
+    assert batches == [2]
+    assert await asyncio.wait_for(asyncio.gather(again, book.post("d")), 5) == ["c", "d"]
+
+    assert batches == [2, 2]
+
+
+async def test_nobody_is_waited_for_where_one_alone_posts(monkeypatch):
+    monkeypatch.setattr(journal, "GATHER_S", 60)
+    batches = Batches()
+    book = Journal(batches.store)
+
+    for text in "abc":
+        assert await asyncio.wait_for(book.post(text), 5) == text
+
+    assert batches == [1, 1, 1]
+
+
+async def test_who_has_nothing_more_to_say_is_not_waited_for_long(monkeypatch):
+    monkeypatch.setattr(journal, "GATHER_S", 0.05)
+    batches = Batches()
+    book = Journal(batches.store)
+    await asyncio.gather(book.post("a"), book.post("b"))
+
+    for text in "cd":
+        assert await asyncio.wait_for(book.post(text), 5) == text
+
+    assert batches == [2, 1, 1]
+
+
 async def test_when_nothing_is_said_nothing_runs(lobby, alice):
     book = Journal(lambda drafts, tell: services.post_messages(drafts, tell))
     await book.post(draft(alice, lobby))
