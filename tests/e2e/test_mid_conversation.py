@@ -5,23 +5,14 @@ from playwright.sync_api import expect
 
 from chat.models import Message
 from tests.e2e.site import Site
-from tests.servers import RedisServer
 
 TURNED_AWAY = ("WebSocket connection to .* failed", r"net::ERR_")
 
 
 @pytest.fixture
-def redis():
-    redis = RedisServer()
-    redis.start()
-    yield redis
-    redis.remove()
-
-
-@pytest.fixture
-def two(database, redis):
+def two(database, own_redis):
     """Two processes that share a Redis; what they log while it is dead are errors by right, so nobody watches."""
-    two = [Site(REDIS_URL=redis.url) for _ in range(2)]
+    two = [Site(REDIS_URL=own_redis.url) for _ in range(2)]
     for site in two:
         site.start()
     yield two
@@ -48,19 +39,19 @@ def agree(room, conversation, said: list[str]) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.provokes(*TURNED_AWAY)
-def test_redis_dies_and_comes_back(conversation, room, redis):
+def test_redis_dies_and_comes_back(conversation, room, own_redis):
     alice, bob = conversation
     said = ["Before, alice", "Before, bob", "Without, alice", "Without, bob", "After, alice", "After, bob"]
     alice.say(said[0])
     bob.say(said[1])
     agree(room, conversation, said[:2])
 
-    redis.kill()
+    own_redis.kill()
     alice.say(said[2])
     bob.say(said[3])
     agree(room, conversation, said[:4])  # while it is away: the database is the truth
 
-    redis.start()
+    own_redis.start()
     alice.say(said[4])
     bob.say(said[5])
     agree(room, conversation, said)
@@ -88,7 +79,7 @@ def test_both_servers_are_restarted(conversation, room, two):
 
 @pytest.mark.timeout(120)
 @pytest.mark.provokes(*TURNED_AWAY)
-def test_everything_at_once(conversation, room, two, redis):
+def test_everything_at_once(conversation, room, two, own_redis):
     """One browser offline, Redis dead, and a server killed while it has something to store."""
     alice, bob = conversation
     said = [f"Line {number}" for number in range(8)]
@@ -96,12 +87,12 @@ def test_everything_at_once(conversation, room, two, redis):
     bob.page.context.set_offline(True)
     bob.is_now("offline")
     bob.say(said[1])
-    redis.kill()
+    own_redis.kill()
     for text in said[2:5]:
         alice.say(text)
     two[0].kill()  # whatever it was doing
     alice.say(said[5])
-    redis.start()
+    own_redis.start()
     two[0].start()
     bob.page.context.set_offline(False)
     bob.say(said[6])

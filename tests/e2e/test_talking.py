@@ -128,34 +128,27 @@ def test_people_on_two_processes_talk_and_see_each_other(open_window, servers, a
 
 
 @pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    """A Redis server of this test's own, which may go."""
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def site_on_redis(database, redis: RedisServer) -> Iterator[Site]:
+def site_on_redis(database, own_redis: RedisServer) -> Iterator[Site]:
     """A process whose log is its own affair: without its Redis it has much to complain about."""
-    site = Site(REDIS_URL=redis.url)
+    site = Site(REDIS_URL=own_redis.url)
     site.start()
     yield site
     site.remove()
 
 
 @pytest.mark.provokes("^WebSocket connection to .* failed")
-def test_while_redis_is_away_the_page_says_that_others_may_be_here_too(open_window, redis, site_on_redis, alice, room):
+def test_while_redis_is_away_the_page_says_that_others_may_be_here_too(
+    open_window, own_redis, site_on_redis, alice, room
+):
     """Each process knows its own people, and nobody else's."""
     hers = open_window(alice, at=site_on_redis).enter(room)
     label = hers.page.locator(".room__count")
     expect(label).to_contain_text("1here")
 
-    redis.stop()
+    own_redis.stop()
     expect(label).to_contain_text("1or more here", timeout=20_000)
     expect(label).to_have_attribute("title", re.compile("may be incomplete"))
 
-    redis.start()
+    own_redis.start()
     expect(label).to_contain_text("1here", timeout=20_000)
     expect(label).to_have_attribute("title", "")
